@@ -1,0 +1,59 @@
+# The first targets work on a fresh Debian 12 with python3, python3-venv and make; they prepare the rest themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+SOURCES := gateway readers config simulators tests
+# Where third-party vectors are at hand, tests use them; elsewhere those tests say that they are skipped.
+export LLRP_VECTORS SERIAL_VECTORS
+
+.PHONY: help demo test test-long check format bench lock clean
+help:               ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
+
+demo: $(READY)      ## watch a simulated store being counted; ARGS="--seconds 20 --json" is passed on
+	@$(BIN)/tallygate demo $(ARGS)
+
+test: $(READY) system-packages  ## all tests but the long ones; ARGS="-k ledger" is passed on
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+test-long: $(READY) system-packages  ## the long ones
+	MODEL_SCHEDULES=20000 $(BIN)/pytest -m slow $(ARGS)
+	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
+
+check: $(READY)     ## format, lint, types; the tidiness of the structure is a test
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_tidy.py
+
+format: $(READY)    ## bring the sources into the one format
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: $(READY) system-packages  ## measure, side by side in one run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(READY)      ## write requirements.lock anew from pyproject.toml
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra demo --group dev \
+		--python-version 3.11 pyproject.toml --output-file requirements.lock
+
+clean:              ## remove what this file made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "tallygate needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "this Python cannot make a virtual environment: apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+# The tests of the uplink need a real Mosquitto, that of the simulator's wire a real tshark.
+.PHONY: system-packages
+system-packages:
+	@sh tests/system-packages.sh

@@ -1,0 +1,184 @@
+"""What a configuration means to the gateway: plain frozen dataclasses, every default filled in."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+
+from config.addresses import parse_listen, parse_url
+from config.fields import given
+from config.models import AIR_KEYS, LLRP_KEYS, LLRP_PORTS, MQTT_PORTS, ConfigFile, ReaderSection, Section
+from config.problems import Problem
+from gateway.domain.params import ItemParams, Zone
+from readers.llrp.settings import AirSettings, LlrpSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Whose stock this is."""
+
+    id: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Certificates of an mqtts:// link, each None where the system's own serve."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mqtt:
+    """The broker. `url` carries no credentials; `password` shows itself only to `get_secret_value()`."""
+
+    url: str
+    scheme: Literal["mqtt", "mqtts", "embedded"]
+    host: str
+    port: int
+    prefix: str
+    protocol: Literal["5", "3.1.1"]
+    username: str | None
+    password: SecretStr | None
+    tls_files: TlsFiles
+    connect_timeout_s: float
+    keepalive_s: int
+
+    @property
+    def is_tls(self) -> bool:
+        return self.scheme == "mqtts"
+
+    @property
+    def is_embedded(self) -> bool:
+        """The gateway starts the broker itself."""
+        return self.scheme == "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where stock and deltas are kept, for how long, and how large it may grow."""
+
+    path: Path
+    retain_days: float
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """`listen` is (host, port)."""
+
+    listen: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One device: `antennas` maps its ports to zones, `settings` are its driver's own."""
+
+    id: str
+    driver: str
+    antennas: Mapping[int, str]
+    settings: LlrpSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration that passed every check. `fingerprint`: hex SHA-256 of it without secrets."""
+
+    path: Path
+    site: Site
+    mqtt: Mqtt
+    item_params: ItemParams
+    ledger: Ledger
+    http: Http
+    zones: tuple[Zone, ...]
+    readers: tuple[Reader, ...]
+    fingerprint: str
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def client_id(self) -> str:
+        """The gateway's MQTT client id."""
+        return f"{self.site.id}-{self.site.gateway}"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the files that the configuration names hold, and where they are."""
+
+    password: SecretStr | None = None
+    tls_files: TlsFiles = TlsFiles()
+
+
+def effective(file: ConfigFile, path: Path, secrets: Secrets, warnings: tuple[Problem, ...] = ()) -> Config:
+    """The meaning of a valid `file` at `path`."""
+    zones = tuple(Zone(zone.id, zone.kind, zone.presence()) for zone in file.zones)
+    readers = tuple(_reader(section) for section in file.readers)
+    return Config(
+        path=path,
+        site=Site(file.site.id, file.site.gateway),
+        mqtt=_mqtt(file, secrets),
+        item_params=ItemParams(file.items.company_prefixes, file.items.filter_values),
+        ledger=Ledger(path.parent / file.ledger.path, file.ledger.retain_days, file.ledger.max_bytes),
+        http=Http(parse_listen(file.http.listen)),
+        zones=zones,
+        readers=readers,
+        fingerprint=_fingerprint(file, zones, readers),
+        warnings=warnings,
+    )
+
+
+def _mqtt(file: ConfigFile, secrets: Secrets) -> Mqtt:
+    section = file.mqtt
+    address = parse_url(section.url, MQTT_PORTS)
+    scheme: Literal["mqtt", "mqtts", "embedded"] = "mqtt"
+    if address.scheme == "mqtts":
+        scheme = "mqtts"
+    elif address.scheme == "embedded":
+        scheme = "embedded"
+    return Mqtt(
+        url=section.url,
+        scheme=scheme,
+        host=address.host,
+        port=address.port,
+        prefix=section.prefix,
+        protocol=section.protocol,
+        username=section.username,
+        password=secrets.password,
+        tls_files=secrets.tls_files,
+        connect_timeout_s=section.connect_timeout_s,
+        keepalive_s=section.keepalive_s,
+    )
+
+
+def _reader(section: ReaderSection) -> Reader:
+    address = parse_url(section.url, LLRP_PORTS)
+    antennas = {int(port): zone for port, zone in section.antennas.items()}
+    settings = LlrpSettings(
+        host=address.host,
+        port=address.port,
+        antennas=tuple(sorted(antennas)),
+        air=_air(section),
+        per_antenna={int(port): _air(air) for port, air in section.antenna.items()},
+        **given(section, LLRP_KEYS),
+    )
+    return Reader(section.id, section.driver, antennas, settings)
+
+
+def _air(section: Section) -> AirSettings:
+    return AirSettings(**given(section, AIR_KEYS))
+
+
+def _fingerprint(file: ConfigFile, zones: tuple[Zone, ...], readers: tuple[Reader, ...]) -> str:
+    """Over names of secret files, never their content; the order of keys in the file does not matter."""
+    meaning = {
+        **file.model_dump(include={"site", "mqtt", "items", "ledger", "http"}),
+        "zones": [asdict(zone) for zone in zones],
+        "readers": [asdict(reader) for reader in readers],
+    }
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True, default=sorted).encode()).hexdigest()

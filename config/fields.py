@@ -1,0 +1,71 @@
+"""Keys that come from other rooms' plain dataclasses: their names and defaults from there, their bounds from here.
+
+A dataclass says what a parameter means and what it is by default. What a file may set it to, and one line for whoever
+edits the file, stand in `RULES`. `keys_of` makes pydantic fields of both, so a new parameter is a new key at once.
+"""
+
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+# A year: no duration of this gateway is longer, and sums of them stay far from any overflow.
+MAX_DURATION_S = 31_536_000.0
+
+
+def _duration(description: str) -> dict[str, Any]:
+    return {"gt": 0, "le": MAX_DURATION_S, "description": description}
+
+
+RULES: dict[str, dict[str, Any]] = {
+    # readers.llrp.settings.AirSettings
+    "power_dbm": {"ge": -20, "le": 40, "description": "Transmit power; the nearest the device has, never more."},
+    "session": {"ge": 0, "le": 3, "description": "Gen2 session."},
+    "mode": {"ge": 0, "le": 65_535, "description": "Index of a mode that the device lists."},
+    "population": {"ge": 1, "le": 65_535, "description": "Tags expected in view."},
+    # readers.llrp.settings.LlrpSettings
+    "report_every_tags": {"ge": 1, "le": 65_535, "description": "Tag reports that the reader gathers into a message."},
+    "connect_timeout_s": _duration("How long a connection may take to come about."),
+    "answer_timeout_s": _duration("How long the reader may take to answer a command."),
+    "keepalive_s": {"ge": 1, "le": 3600, "description": "How often the reader proves that it lives."},
+    # gateway.domain.params.PresenceParams
+    "observed_reads": {"ge": 1, "le": 1000, "description": "Reads after which a tag counts."},
+    "observed_span_ms": {"ge": 0, "le": 3_600_000, "description": "Time that these reads must span."},
+    "glimpsed_timeout_s": _duration("A tag that is not read again within it is forgotten."),
+    "missing_chance": {"gt": 0, "lt": 1, "description": "Chance of a silence below which an item is missing."},
+    "missing_floor_s": _duration("An item is never missing after a shorter silence."),
+    "departed_factor": {"ge": 1, "le": 1000, "description": "Silence bounds of its own after which an item departs."},
+    "departed_floor_s": _duration("An item never departs after a shorter silence."),
+    "silence_ceiling_s": _duration("The longest silence that either bound can ask for."),
+    "leaves_silent": {"description": "Silence in this zone is the evidence of leaving."},
+    "exit_silence_s": _duration("How long that silence lasts."),
+    "evidence_reads": {"gt": 0, "le": 1000, "description": "Evidence halves in the time that so many reads take."},
+    "evidence_shortest_s": _duration("It never halves faster."),
+    "evidence_longest_s": _duration("It never halves slower."),
+    "move_margin": {"ge": 1, "le": 1000, "description": "An item moves to a zone with so many times the evidence."},
+    "move_dwell_s": _duration("How long that must last."),
+    "settle_s": _duration("A zone has learnt its stock when nothing new came for so long."),
+    "learning_limit_s": _duration("A zone has learnt its stock after this time at the latest."),
+    "missing_alert_s": _duration("An item that is missing for so long raises an alert."),
+}
+
+
+def keys_of(dataclass: type[Any], *, without: frozenset[str] = frozenset()) -> dict[str, tuple[Any, FieldInfo]]:
+    """Key -> (type, field) of the parameters of `dataclass`; every key is optional and None when it is not given."""
+    hints = get_type_hints(dataclass)
+    return {
+        field.name: (hints[field.name] | None, Field(default=None, **RULES.get(field.name, {})))
+        for field in fields(dataclass)
+        if field.name not in without
+    }
+
+
+def given(section: object, names: frozenset[str]) -> dict[str, Any]:
+    """Those of `names` that the file sets in `section`: the arguments for the dataclass they belong to."""
+    return {name: value for name in sorted(names) if (value := getattr(section, name)) is not None}
+
+
+def names_of(dataclass: type[Any], *, without: frozenset[str] = frozenset()) -> frozenset[str]:
+    """The names of the parameters of `dataclass`."""
+    return frozenset(field.name for field in fields(dataclass)) - without

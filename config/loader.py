@@ -1,0 +1,142 @@
+"""From a file to a `Config`, or to everything that is wrong with it at once."""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from config.checks import Finding, cross_check, tables
+from config.effective import Config, Secrets, TlsFiles, effective
+from config.lines import KeyPath, key_lines, line_of
+from config.models import LATER_DRIVERS, ConfigFile
+from config.problems import ConfigError, Problem, Severity
+from config.secrets import SecretError, check_private, find_file, read_secret
+from config.wording import in_words
+
+# A store with a thousand readers needs a tenth of it; more is not a configuration.
+MAX_CONFIG_BYTES = 1_000_000
+# tomllib (3.11) tells the place of a syntax error only in its text.
+ERROR_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
+
+
+def load(path: str | Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in the file at `path`; ConfigError with every problem of it when it cannot be used."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_CONFIG_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _single(path, 1, f"cannot be read: {reason}", hint="name an existing file that you may read") from error
+    if len(content) > MAX_CONFIG_BYTES:
+        raise _single(path, 1, f"has more than {MAX_CONFIG_BYTES} bytes", hint="this is not a configuration file")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _single(path, line, f"byte 0x{content[error.start]:02X} is not UTF-8", "text in UTF-8") from error
+    return parse(text, path, environ)
+
+
+def parse(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """`load` for a text that is not (yet) the content of `path`; relative names are looked up beside `path`."""
+    data, lines = _toml(text, path)
+    findings = list(cross_check(data))
+    secrets = _secrets(data, path.parent, environ, findings)
+    file = _validated(data, findings)
+    problems = _problems(findings, path, lines)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors or file is None:
+        raise ConfigError(problems)
+    return effective(file, path, secrets, problems)
+
+
+def _toml(text: str, path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    try:
+        return tomllib.loads(text), key_lines(text)
+    except ValueError as error:  # a TOMLDecodeError, or a number of more digits than Python reads
+        message = str(error)
+        place = ERROR_PLACE.search(message)
+        last_line = text.count("\n") + (not text.endswith("\n"))
+        line = int(place["line"]) if place and place["line"] else max(1, last_line)
+        reason = ERROR_PLACE.sub("", message)
+        raise _single(path, line, f"not valid TOML: {reason}", hint="see https://toml.io/en/v1.0.0") from error
+    except RecursionError as error:
+        raise _single(path, 1, "not valid TOML: nested too deeply", hint="no key needs more than three levels") from (
+            error
+        )
+
+
+def _validated(data: Mapping[str, Any], findings: list[Finding]) -> ConfigFile | None:
+    """The file by its models; what they do not accept goes to `findings`. Later drivers are told once, as a whole."""
+    later = {
+        index: table["driver"]
+        for index, table in tables(data, "readers")
+        if isinstance(table.get("driver"), str) and table["driver"] in LATER_DRIVERS
+    }
+    findings.extend(
+        Finding(
+            ("readers", index, "driver"),
+            f'the driver "{driver}" is not available in this version',
+            'driver = "llrp"',
+            "remove this reader, the others work without it",
+        )
+        for index, driver in later.items()
+    )
+    try:
+        return ConfigFile.model_validate(data)
+    except ValidationError as error:
+        findings.extend(
+            finding
+            for finding in in_words(error)
+            if not (finding.key[:1] == ("readers",) and len(finding.key) > 1 and finding.key[1] in later)
+        )
+        return None
+
+
+def _secrets(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str], findings: list[Finding]) -> Secrets:
+    """The files that [mqtt] names; what is wrong with them goes to `findings`."""
+    section = data.get("mqtt")
+    if not isinstance(section, dict):
+        return Secrets()
+    found: dict[str, Path] = {}
+    password = None
+    for key in ("password_file", "ca_file", "cert_file", "key_file"):
+        name = section.get(key)
+        if not isinstance(name, str) or not name:
+            continue
+        try:
+            found[key] = find_file(name, folder, environ)
+            if key == "password_file":
+                password = read_secret(found.pop(key))
+            elif key == "key_file":
+                check_private(found[key])
+        except SecretError as error:
+            findings.append(Finding(("mqtt", key), error.text, hint=error.hint))
+    return Secrets(password, TlsFiles(found.get("ca_file"), found.get("cert_file"), found.get("key_file")))
+
+
+def _problems(findings: Iterable[Finding], path: Path, lines: dict[KeyPath, int]) -> tuple[Problem, ...]:
+    problems = (
+        Problem(str(path), line_of(lines, key), key_text(key), text, expected, hint, severity)
+        for key, text, expected, hint, severity in findings
+    )
+    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.key)))
+
+
+def key_text(path: KeyPath) -> str:
+    """A key as a person writes it: `readers[0].antennas.1`."""
+    return "".join(_key_parts(path)).removeprefix(".")
+
+
+def _key_parts(path: KeyPath) -> Iterator[str]:
+    for part in path:
+        yield f"[{part}]" if isinstance(part, int) else f".{part}"
+
+
+def _single(path: Path, line: int, text: str, expected: str = "", hint: str = "") -> ConfigError:
+    return ConfigError([Problem(str(path), line, "", text, expected, hint)])

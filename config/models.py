@@ -1,0 +1,243 @@
+"""The shape of the configuration file: which keys there are, and what each may be. Unknown keys are errors.
+
+These models judge one key or one table at a time; what concerns several of them is in `checks`. What the file means
+to the gateway is `effective.Config`.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+
+from config.addresses import parse_listen, parse_url
+from config.fields import MAX_DURATION_S, given, keys_of, names_of
+from gateway.domain.params import (
+    DEFAULT_PROFILES,
+    NEVER_ITEM_FILTERS,
+    PROFILES,
+    PresenceParams,
+    Profile,
+    ZoneKind,
+)
+from readers.llrp.settings import LLRP_PORT, AirSettings, LlrpSettings
+
+# What SQLite can count: the largest signed 64-bit integer.
+MAX_LEDGER_BYTES = 2**63 - 1
+# Below it the ledger's own tables, its write-ahead log and a day of deltas do not fit.
+MIN_LEDGER_BYTES = 10_000_000
+# An MQTT topic has at most 65,535 bytes, and a prefix is a small part of it.
+MAX_PREFIX_CHARACTERS = 128
+
+IDENTIFIER_PATTERN = r"^[a-z0-9-]{1,64}$"
+PREFIX_PATTERN = r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*$"
+COMPANY_PREFIX_PATTERN = r"^[0-9]{4,12}$"
+# LLRP numbers antenna ports in 16 bits; 0 means all of them and names none.
+PORT_PATTERN = r"^(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+PATTERNS_IN_WORDS = {
+    IDENTIFIER_PATTERN: "1 to 64 characters of a-z, 0-9 and -",
+    PREFIX_PATTERN: "levels of letters, digits, dots, dashes and underscores, with / between them",
+    COMPANY_PREFIX_PATTERN: "4 to 12 digits",
+    PORT_PATTERN: "an antenna port from 1 to 65535",
+}
+
+MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883, "embedded": 1883}
+LLRP_PORTS = {"llrp": LLRP_PORT}
+LATER_LLRP_SCHEMES = {
+    "llrps": "llrps:// (TLS) is not available in this version: use llrp:// on a network of its own",
+    "llrp+listen": "llrp+listen:// (a reader that dials in) is not available in this version: use llrp://",
+}
+LATER_DRIVERS = frozenset({"scale", "modbus", "m100", "chafon"})
+
+# Presence parameters of which the first is never below the second.
+BOUNDS_IN_ORDER = (
+    ("departed_floor_s", "missing_floor_s"),
+    ("silence_ceiling_s", "departed_floor_s"),
+    ("evidence_longest_s", "evidence_shortest_s"),
+)
+
+Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+AntennaPort = Annotated[str, Field(pattern=PORT_PATTERN)]
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def _mqtt_url(url: str) -> str:
+    parse_url(url, MQTT_PORTS)
+    return url
+
+
+def _llrp_url(url: str) -> str:
+    parse_url(url, LLRP_PORTS, LATER_LLRP_SCHEMES)
+    return url
+
+
+def _listen(text: str) -> str:
+    parse_listen(text)
+    return text
+
+
+def _item_filters(values: frozenset[int]) -> frozenset[int]:
+    if never := values & NEVER_ITEM_FILTERS:
+        named = ", ".join(map(str, sorted(never)))
+        raise ValueError(f"expected SGTIN filter values of items; {named} mark cases, inner packs and unit loads")
+    return values
+
+
+class Section(BaseModel):
+    """A table of the file: a key that is not known is an error, no value is turned into another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class SiteSection(Section):
+    """`[site]`: whose stock this is. The ledger remembers both names."""
+
+    id: Annotated[Identifier, Field(description="The store.")]
+    gateway: Annotated[Identifier, Field(description="This gateway, one of those in the store.")]
+
+
+class MqttSection(Section):
+    """`[mqtt]`: the broker that the stock is published to."""
+
+    url: Annotated[
+        str,
+        AfterValidator(_mqtt_url),
+        Field(description="mqtts://host:8883, mqtt://host:1883, or embedded://127.0.0.1:1883 for a built-in broker."),
+    ]
+    prefix: Annotated[
+        str,
+        Field(pattern=PREFIX_PATTERN, max_length=MAX_PREFIX_CHARACTERS, description="The first levels of every topic."),
+    ] = "tallygate/v1"
+    protocol: Annotated[
+        Literal["5", "3.1.1"], Field(description="3.1.1 cannot report a refused publish: deltas may be lost there.")
+    ] = "5"
+    username: Annotated[str, Field(min_length=1, description="The user that the broker knows.")] | None = None
+    password_file: Annotated[FileName, Field(description="A file that holds the password, readable by few.")] | None = (
+        None
+    )
+    ca_file: Annotated[FileName, Field(description="The authority that signed the broker's certificate.")] | None = None
+    cert_file: Annotated[FileName, Field(description="This gateway's certificate, with key_file.")] | None = None
+    key_file: Annotated[FileName, Field(description="The key of cert_file, readable by few.")] | None = None
+    connect_timeout_s: Annotated[
+        float, Field(gt=0, le=MAX_DURATION_S, description="How long a connection may take to come about.")
+    ] = 10.0
+    keepalive_s: Annotated[int, Field(ge=1, le=65_535, description="How often the link is proven alive.")] = 15
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.password_file is not None and self.username is None:
+            raise ValueError("expected a username beside password_file")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("expected cert_file and key_file together")
+        is_tls = self.url.lower().startswith("mqtts://")
+        if not is_tls and (self.ca_file or self.cert_file):
+            raise ValueError("expected an mqtts:// url where ca_file or cert_file is given")
+        return self
+
+
+class ItemsSection(Section):
+    """`[items]`: which tags are stock."""
+
+    company_prefixes: Annotated[
+        tuple[Annotated[str, Field(pattern=COMPANY_PREFIX_PATTERN)], ...],
+        Field(strict=False, description="GS1 company prefixes that count; empty: all."),
+    ] = ()
+    filter_values: Annotated[
+        frozenset[Annotated[int, Field(ge=0, le=7)]],
+        AfterValidator(_item_filters),
+        Field(strict=False, min_length=1, description="SGTIN filter values that count; 2, 4 and 6 never do."),
+    ] = frozenset({1})
+
+
+class LedgerSection(Section):
+    """`[ledger]`: where stock and deltas are kept."""
+
+    path: Annotated[FileName, Field(description="Relative: beside this file.")] = "/var/lib/tallygate/ledger.db"
+    retain_days: Annotated[float, Field(ge=0, le=3650, description="How long acknowledged deltas are kept.")] = 7.0
+    max_bytes: Annotated[
+        int, Field(ge=MIN_LEDGER_BYTES, le=MAX_LEDGER_BYTES, description="The ledger never grows beyond it.")
+    ] = 2_000_000_000
+
+
+class HttpSection(Section):
+    """`[http]`: status page, metrics and health."""
+
+    listen: Annotated[str, AfterValidator(_listen), Field(description="host:port")] = "127.0.0.1:9477"
+
+
+class ZoneBase(Section):
+    """A `[[zones]]` table, without the presence parameters that it may override."""
+
+    id: Annotated[Identifier, Field(description="The zone's name in topics.")]
+    kind: Annotated[ZoneKind, Field(strict=False, description="What the zone is to the shop.")]
+    profile: (
+        Annotated[Profile, Field(strict=False, description="A named set of presence parameters; else the kind's own.")]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        params = self.presence()
+        for larger, smaller in BOUNDS_IN_ORDER:
+            high, low = getattr(params, larger), getattr(params, smaller)
+            if high < low:
+                raise ValueError(f"expected {larger} ({high:g}) of at least {smaller} ({low:g})")
+        return self
+
+    def presence(self) -> PresenceParams:
+        """The profile of this zone with what the table overrides."""
+        chosen = PROFILES[self.profile or DEFAULT_PROFILES[self.kind]]
+        every = {name: getattr(chosen, name) for name in PRESENCE_KEYS}
+        return PresenceParams(**{**every, **given(self, PRESENCE_KEYS)})
+
+
+class ReaderBase(Section):
+    """A `[[readers]]` table of an LLRP reader, without the settings of its driver."""
+
+    id: Annotated[Identifier, Field(description="The reader's name in topics.")]
+    driver: Annotated[Literal["llrp"], Field(description="The kind of device.")]
+    url: Annotated[str, AfterValidator(_llrp_url), Field(description="llrp://host:5084")]
+    antennas: Annotated[
+        dict[AntennaPort, Identifier], Field(min_length=1, description='Antenna port -> zone: { 1 = "floor" }.')
+    ]
+
+
+PRESENCE_KEYS = names_of(PresenceParams)
+AIR_KEYS = names_of(AirSettings)
+# What the table's own keys say in another way is not a key once more.
+LLRP_OWN = frozenset({"host", "port", "antennas", "air", "per_antenna"})
+LLRP_KEYS = names_of(LlrpSettings, without=LLRP_OWN)
+
+# Their keys come from dataclasses at run time, where a type checker cannot follow; `fields.given` reads them.
+if TYPE_CHECKING:
+    ZoneSection = ZoneBase
+    AirSection = Section
+
+    class ReaderSection(ReaderBase):
+        """A `[[readers]]` table."""
+
+        antenna: dict[str, Section]
+else:
+    ZoneSection = create_model("ZoneSection", __base__=ZoneBase, __module__=__name__, **keys_of(PresenceParams))
+    AirSection = create_model("AirSection", __base__=Section, __module__=__name__, **keys_of(AirSettings))
+    ReaderSection = create_model(
+        "ReaderSection",
+        __base__=ReaderBase,
+        __module__=__name__,
+        **keys_of(AirSettings),
+        **keys_of(LlrpSettings, without=LLRP_OWN),
+        antenna=(
+            dict[AntennaPort, AirSection],
+            Field(default_factory=dict, description="[readers.antenna.1]: air settings of one antenna port."),
+        ),
+    )
+
+
+class ConfigFile(Section):
+    """The whole file."""
+
+    site: SiteSection
+    mqtt: MqttSection
+    items: ItemsSection = ItemsSection()
+    ledger: LedgerSection = LedgerSection()
+    http: HttpSection = HttpSection()
+    zones: Annotated[tuple[ZoneSection, ...], Field(strict=False, description="Places that stock is counted in.")] = ()
+    readers: Annotated[tuple[ReaderSection, ...], Field(strict=False, description="Devices that read tags.")] = ()

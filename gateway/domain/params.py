@@ -1,0 +1,142 @@
+"""Every parameter of the counting rules, with its unit, its default and its reason. Plain data, no behaviour."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ZoneKind(StrEnum):
+    """What a zone is to the shop; the disposition of its stock follows from it."""
+
+    SALES_FLOOR = "sales_floor"
+    BACKROOM = "backroom"
+    FITTING_ROOM = "fitting_room"
+    CHECKOUT = "checkout"
+    EXIT = "exit"
+    SHELF = "shelf"
+    RECEIVING = "receiving"
+
+
+class Disposition(StrEnum):
+    """CBV 2.0 dispositions that stock can have here."""
+
+    SELLABLE_ACCESSIBLE = "sellable_accessible"
+    SELLABLE_NOT_ACCESSIBLE = "sellable_not_accessible"
+    NON_SELLABLE_OTHER = "non_sellable_other"
+
+
+DISPOSITIONS = {
+    ZoneKind.SALES_FLOOR: Disposition.SELLABLE_ACCESSIBLE,
+    ZoneKind.SHELF: Disposition.SELLABLE_ACCESSIBLE,
+    ZoneKind.BACKROOM: Disposition.SELLABLE_NOT_ACCESSIBLE,
+    ZoneKind.RECEIVING: Disposition.SELLABLE_NOT_ACCESSIBLE,
+    ZoneKind.FITTING_ROOM: Disposition.SELLABLE_NOT_ACCESSIBLE,
+    ZoneKind.CHECKOUT: Disposition.SELLABLE_NOT_ACCESSIBLE,
+    ZoneKind.EXIT: Disposition.NON_SELLABLE_OTHER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceParams:
+    """How items come, stay and go in a zone. The defaults are those of a rack.
+
+    - A tag counts once it was read `observed_reads` times over at least `observed_span_ms`; one that is not read
+      again within `glimpsed_timeout_s` is forgotten: ghosts with a valid CRC appear once and never again.
+    - A present item is MISSING after a silence that its own read rate explains with a chance under
+      `missing_chance`, and never before `missing_floor_s` (a customer in front of a rack blocks it for minutes).
+    - A missing item has DEPARTED after `departed_factor` times its own silence bound and never before
+      `departed_floor_s`; both bounds end at `silence_ceiling_s`, whatever the tag's rate.
+    - `leaves_silent`: in this zone, silence of `exit_silence_s` is the evidence of leaving (exit, checkout).
+    - Evidence for a zone halves in the time in which the tag is expected to be read `evidence_reads` times, but not
+      faster than `evidence_shortest_s` nor slower than `evidence_longest_s`. An item moves when another zone's
+      evidence is `move_margin` times that of its own, for `move_dwell_s` on end.
+    - A zone has learnt its stock when nothing new came for `settle_s`, and after `learning_limit_s` at the latest.
+    - An item that is missing for `missing_alert_s` raises an alert.
+    """
+
+    observed_reads: int = 2
+    observed_span_ms: float = 300.0
+    glimpsed_timeout_s: float = 60.0
+    missing_chance: float = 1e-6
+    missing_floor_s: float = 60.0
+    departed_factor: float = 3.0
+    departed_floor_s: float = 1800.0
+    silence_ceiling_s: float = 14_400.0
+    leaves_silent: bool = False
+    exit_silence_s: float = 30.0
+    evidence_reads: float = 3.0
+    evidence_shortest_s: float = 1.5
+    evidence_longest_s: float = 60.0
+    move_margin: float = 2.0
+    move_dwell_s: float = 2.0
+    settle_s: float = 30.0
+    learning_limit_s: float = 600.0
+    missing_alert_s: float = 86_400.0
+
+
+class Profile(StrEnum):
+    """A named set of presence parameters."""
+
+    RACK = "rack"
+    SHELF = "shelf"
+    DOOR = "door"
+    ROOM = "room"
+
+
+PROFILES = {
+    Profile.RACK: PresenceParams(),
+    # A smart shelf reads what lies on it many times a second: silence says more, sooner.
+    Profile.SHELF: PresenceParams(missing_floor_s=20.0, departed_floor_s=600.0, evidence_longest_s=10.0),
+    # Whoever stands in a door or at a till passes within seconds: an item is there at once, and silence means gone.
+    Profile.DOOR: PresenceParams(
+        observed_span_ms=200.0,
+        missing_floor_s=5.0,
+        departed_floor_s=30.0,
+        leaves_silent=True,
+        exit_silence_s=6.0,
+        evidence_shortest_s=0.5,
+        evidence_longest_s=2.0,
+        move_dwell_s=0.5,
+    ),
+    # A fitting room is entered and left within minutes, but what hangs in it has not left the shop.
+    Profile.ROOM: PresenceParams(
+        missing_floor_s=20.0, evidence_shortest_s=1.0, evidence_longest_s=5.0, move_dwell_s=1.0
+    ),
+}
+
+DEFAULT_PROFILES = {
+    ZoneKind.SALES_FLOOR: Profile.RACK,
+    ZoneKind.BACKROOM: Profile.RACK,
+    ZoneKind.RECEIVING: Profile.RACK,
+    ZoneKind.SHELF: Profile.SHELF,
+    ZoneKind.FITTING_ROOM: Profile.ROOM,
+    ZoneKind.CHECKOUT: Profile.DOOR,
+    ZoneKind.EXIT: Profile.DOOR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A place that stock is counted in."""
+
+    id: str
+    kind: ZoneKind
+    presence: PresenceParams = PresenceParams()
+
+    @property
+    def disposition(self) -> Disposition:
+        return DISPOSITIONS[self.kind]
+
+
+# TDS 10.2: full case, inner pack and unit load hold items, they are none.
+NEVER_ITEM_FILTERS = frozenset({2, 4, 6})
+
+
+@dataclass(frozen=True, slots=True)
+class ItemParams:
+    """Which tags are stock: the GS1 company prefixes (empty: all) and the SGTIN filter values that count.
+
+    Filter values 2, 4 and 6 (cases, inner packs, unit loads) are never items, whatever is configured.
+    """
+
+    company_prefixes: tuple[str, ...] = ()
+    filter_values: frozenset[int] = frozenset({1})

@@ -1,0 +1,155 @@
+"""What a reader says, from the dictionary form that the codec behind messages.py gives. Pure.
+
+The functions here raise KeyError or TypeError where a parameter is missing or malformed; messages.py makes of it a
+FrameError with the frame as evidence.
+"""
+
+from typing import Any, Final
+
+from readers.llrp.control import (
+    Answer,
+    AntennaChange,
+    BufferFill,
+    Capabilities,
+    CapabilitiesAnswer,
+    ConfigAnswer,
+    ConnectionAttempt,
+    ConnectionClosed,
+    ConnectionStatus,
+    Happening,
+    Notification,
+    ReaderException,
+    Stamp,
+    Status,
+)
+from readers.llrp.wire import MessageType
+
+MAX_TEXT_CHARS: Final = 500
+"""As much of a reader's own words as is passed on."""
+
+BUFFER_FULL_PERCENT: Final = 100
+
+CONNECTION_STATUSES: Final = {
+    "Success": ConnectionStatus.SUCCESS,
+    "Failed (a Reader initiated connection already exists)": ConnectionStatus.READER_INITIATED_EXISTS,
+    "Failed (a Client initiated connection already exists)": ConnectionStatus.CLIENT_INITIATED_EXISTS,
+    "Failed (any reason other than a connection already exists)": ConnectionStatus.OTHER_FAILURE,
+    "Another connection attempted": ConnectionStatus.ANOTHER_ATTEMPTED,
+}
+
+ANSWER_KINDS: Final = frozenset(
+    {
+        MessageType.GET_READER_CAPABILITIES_RESPONSE,
+        MessageType.GET_READER_CONFIG_RESPONSE,
+        MessageType.SET_READER_CONFIG_RESPONSE,
+        MessageType.ADD_ROSPEC_RESPONSE,
+        MessageType.DELETE_ROSPEC_RESPONSE,
+        MessageType.START_ROSPEC_RESPONSE,
+        MessageType.STOP_ROSPEC_RESPONSE,
+        MessageType.ENABLE_ROSPEC_RESPONSE,
+        MessageType.DISABLE_ROSPEC_RESPONSE,
+        MessageType.ADD_ACCESSSPEC_RESPONSE,
+        MessageType.DELETE_ACCESSSPEC_RESPONSE,
+        MessageType.ENABLE_ACCESSSPEC_RESPONSE,
+        MessageType.DISABLE_ACCESSSPEC_RESPONSE,
+        MessageType.CLOSE_CONNECTION_RESPONSE,
+        MessageType.ERROR_MESSAGE,
+    }
+)
+"""The messages that answer a request."""
+
+Fields = dict[str, Any]
+
+
+def _text(raw: Any) -> str:
+    return bytes(raw).decode("utf-8", "replace").rstrip("\0")[:MAX_TEXT_CHARS]
+
+
+def _status(fields: Fields) -> Status:
+    found = fields["LLRPStatus"]
+    code = str(found.get("StatusCode", "unknown status"))
+    words = [_text(found.get("ErrorDescription", b"")), *_error_details(found)]
+    return Status(code == "Success", code, ", ".join(filter(None, words))[:MAX_TEXT_CHARS])
+
+
+def _error_details(found: Fields) -> list[str]:
+    details: list[str] = []
+    error = found.get("FieldError")
+    if isinstance(error, dict):
+        details.append(f"field {error['FieldNum']}: {error['ErrorCode']}")
+    inner = found.get("ParameterError")
+    if isinstance(inner, dict):
+        details += [f"{inner['ParameterType']}: {inner['ErrorCode']}", *_error_details(inner)]
+    return details
+
+
+def answer_of(kind: MessageType, message_id: int, fields: Fields) -> Answer:
+    """An answer, with what it carries besides the status where that is of use."""
+    status = _status(fields)
+    if status.ok and kind is MessageType.GET_READER_CAPABILITIES_RESPONSE:
+        return CapabilitiesAnswer(kind, message_id, status, _capabilities(fields))
+    if status.ok and kind is MessageType.GET_READER_CONFIG_RESPONSE:
+        properties = fields.get("AntennaProperties", [])
+        antennas = {int(entry["AntennaID"]): bool(entry["AntennaConnected"]) for entry in properties}
+        return ConfigAnswer(kind, message_id, status, antennas)
+    return Answer(kind, message_id, status)
+
+
+def _capabilities(fields: Fields) -> Capabilities:
+    general, llrp = fields["GeneralDeviceCapabilities"], fields["LLRPCapabilities"]
+    # Regulatory capabilities may be absent (a reader with no region set): then there is no table to choose from.
+    band = fields.get("RegulatoryCapabilities", {}).get("UHFBandCapabilities", {})
+    powers = band.get("TransmitPowerLevelTableEntry", [])
+    modes = band.get("UHFC1G2RFModeTable", {}).get("UHFC1G2RFModeTableEntry", [])
+    frequencies = band.get("FrequencyInformation", {})
+    hop_tables = frequencies.get("FrequencyHopTable", []) if frequencies.get("Hopping") else []
+    fixed = {} if hop_tables else frequencies.get("FixedFrequencyTable", {})
+    return Capabilities(
+        manufacturer=general["DeviceManufacturerName"],
+        model=general["ModelName"],
+        firmware=_text(general["ReaderFirmwareVersion"]),
+        max_antennas=general["MaxNumberOfAntennaSupported"],
+        has_utc_clock=general["HasUTCClockCapability"],
+        max_rospecs=llrp["MaxNumROSpec"],
+        can_hold=llrp["SupportsEventAndReportHolding"],
+        can_warn_buffer_fill=llrp["CanReportBufferFillWarning"],
+        power_dbm={entry["Index"]: _signed(entry["TransmitPowerValue"]) / 100 for entry in powers},
+        modes=tuple(entry["ModeIdentifier"] for entry in modes),
+        hop_table_ids=tuple(table["HopTableId"] for table in hop_tables),
+        fixed_channels=fixed.get("NumFrequencies", 0),
+    )
+
+
+def _signed(value: int) -> int:
+    """TransmitPowerValue is signed, 0.01 dBm (section 16.2.3.4.1.1); the codec takes it for unsigned."""
+    return value - 0x10000 if value >= 0x8000 else value
+
+
+def notification_of(message_id: int, fields: Fields) -> Notification:
+    """A reader's event, with its time."""
+    data = fields["ReaderEventNotificationData"]
+    if any(entry["Name"] == "ConnectionAttemptEvent" for entry in data.get("SllurpDecodeError", ())):
+        raise KeyError("a connection status that is none")
+    stamp: Stamp | None = None
+    for name in ("Uptime", "UTCTimestamp"):
+        if name in data:
+            stamp = Stamp(data[name]["Microseconds"], name == "UTCTimestamp")
+    return Notification(message_id, stamp, tuple(_happenings(data)))
+
+
+def _happenings(data: Fields) -> list[Happening]:
+    found: list[Happening] = []
+    if "ConnectionAttemptEvent" in data:
+        found.append(ConnectionAttempt(CONNECTION_STATUSES[data["ConnectionAttemptEvent"]["Status"]]))
+    if "AntennaEvent" in data:
+        event = data["AntennaEvent"]
+        found.append(AntennaChange(event["AntennaID"], event["EventType"] == "Connected"))
+    if "ReaderExceptionEvent" in data:
+        found.append(ReaderException(_text(data["ReaderExceptionEvent"]["Message"])))
+    if "ReportBufferLevelWarning" in data:
+        found.append(BufferFill(data["ReportBufferLevelWarning"]["ReportBufferPercentageFull"]))
+    if "ReportBufferOverflowErrorEvent" in data:
+        found.append(BufferFill(BUFFER_FULL_PERCENT))
+    if "ConnectionCloseEvent" in data:
+        found.append(ConnectionClosed())
+    return found

@@ -1,0 +1,241 @@
+"""The only I/O of this folder: a TCP connection to an LLRP reader, and a timer."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from readers.driver import Clock, ReaderError, Sink
+from readers.llrp import faults
+from readers.llrp.reports import LAST, ReportDecoder
+from readers.llrp.session import Session
+from readers.llrp.settings import LlrpSettings
+from readers.llrp.states import State
+from readers.llrp.wire import Frame, FrameBuffer, MessageType
+from readers.model import Fault, RawRead, ReadBatch, ReaderCondition, ReaderNotice, ReaderState
+
+if TYPE_CHECKING:
+    from readers.llrp.parameters import ReportError
+
+POLITE_CLOSE_S: Final = 1.5
+"""For CLOSE_CONNECTION and its answer; the rest of a driver's two seconds is for the socket."""
+
+MAX_UNSENT_BYTES: Final = 64 * 1024
+"""We send a hundred bytes a minute: a peer that leaves this much unread has stopped to read."""
+
+RO_ACCESS_REPORT: Final = int(MessageType.RO_ACCESS_REPORT)
+
+
+class LlrpDriver:
+    """One LLRP reader over TCP; see readers.driver.Driver for the rules."""
+
+    def __init__(self, reader: str, settings: LlrpSettings, clock: Clock) -> None:
+        self.reader = reader
+        self._settings = settings
+        self._clock = clock
+
+    async def run(self, sink: Sink) -> None:
+        """One connection.
+
+        Raises ReaderError with a fault of kind refused, unreachable, timeout, not_llrp, already_connected,
+        unsuited (settings that this device cannot follow), rejected, silent, frame_error or link_lost.
+        """
+        link = Link(self.reader, self._settings, self._clock, sink)
+        sink(link.state(ReaderCondition.CONNECTING))
+        try:
+            await self._connect(link)
+            # Shielded: a cancellation would cancel the future too, which the polite close waits for.
+            fault = await asyncio.shield(link.ended)
+        except ReaderError as error:
+            sink(link.state(ReaderCondition.FAILED, error.fault))
+            raise
+        except asyncio.CancelledError:
+            await link.close_politely()
+            sink(link.state(ReaderCondition.STOPPED))
+            raise
+        finally:
+            link.abort()
+        sink(link.state(ReaderCondition.FAILED, fault))
+        raise ReaderError(fault)
+
+    async def _connect(self, link: "Link") -> None:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(settings.connect_timeout_s):
+                await loop.create_connection(lambda: link, settings.host, settings.port)
+        except TimeoutError:
+            raise ReaderError(faults.no_connection(link.address, settings.connect_timeout_s)) from None
+        except ConnectionRefusedError:
+            raise ReaderError(faults.refused(link.address)) from None
+        except OSError as error:
+            raise ReaderError(faults.unreachable(link.address, error)) from error
+
+
+class Link(asyncio.BufferedProtocol):
+    """One connection: bytes from the socket to the sink, and the session's own bytes back.
+
+    `ended` gives the fault it died of, once the socket is closed. It is never used again.
+    """
+
+    def __init__(self, reader: str, settings: LlrpSettings, clock: Clock, sink: Sink) -> None:
+        self.address = f"{settings.host}:{settings.port}"
+        self.ended: asyncio.Future[Fault] = asyncio.get_running_loop().create_future()
+        self._reader = reader
+        self._clock = clock
+        self._sink = sink
+        self._frames = FrameBuffer()
+        self._reports = ReportDecoder()
+        self._session = Session(reader, settings, clock.monotonic_us(), self.address)
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._fault: Fault | None = None
+
+    def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
+        """The reader as this connection knows it."""
+        self._session.picture.condition = condition
+        return self._session.picture.state(clock_offset_ms=self._clock_offset_ms(), fault=fault)
+
+    async def close_politely(self) -> None:
+        """Say CLOSE_CONNECTION and wait for its answer, within the driver's two seconds; never raises."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._session.close(self._clock.monotonic_us())
+        self._serve_session()
+        try:
+            async with asyncio.timeout(POLITE_CLOSE_S):
+                await asyncio.shield(self.ended)
+        except TimeoutError:
+            self.abort()
+            await self.ended
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is there; the reader speaks first."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._arm()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the socket writes to."""
+        return self._frames.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Frames have come, or a piece of one."""
+        frames = self._frames.buffer_updated(nbytes)
+        if frames:
+            now_us = self._clock.monotonic_us()
+            self._session.heard(now_us)
+            control = [frame for frame in frames if frame.kind != RO_ACCESS_REPORT]
+            if control:
+                # Before the reports: a keepalive must not wait for them.
+                for frame in control:
+                    self._session.receive(frame, now_us)
+                self._serve_session()
+            if len(control) < len(frames):
+                self._deliver(frames, now_us)
+        if self._frames.broken is not None:
+            self._end(faults.not_understood(self._frames.broken))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed, by whomever."""
+        self.abort()
+        if not self.ended.done():
+            fault = self._fault or self._session.fault
+            self.ended.set_result(fault or faults.link_lost(exc, self._frames.pending_bytes))
+
+    # Reads
+
+    def _deliver(self, frames: Sequence[Frame], now_us: int) -> None:
+        reads: list[RawRead] = []
+        error: ReportError | None = None
+        errors = 0
+        decode = self._reports.decode
+        for frame in frames:
+            if frame.kind == RO_ACCESS_REPORT:
+                failed = decode(frame.body, reads)
+                if failed is not None:
+                    error = failed
+                    errors += 1
+        if reads:
+            self._hand_over(reads, now_us, None)
+        for bits, odd in self._reports.take_odd():
+            self._hand_over(odd, now_us, bits)
+        if error is not None:
+            self._sink(ReaderNotice(self._reader, faults.bad_report(error.text, error.evidence), errors))
+
+    def _hand_over(self, reads: list[RawRead], now_us: int, epc_bits: int | None) -> None:
+        clock = self._session.clock
+        newest_us = reads[-1][LAST]
+        if newest_us:
+            jump = clock.observe(newest_us, now_us)
+            if jump is not None:
+                self._sink(ReaderNotice(self._reader, faults.clock_jump(jump.by_us)))
+                self._sink(self.state(self._session.picture.condition))
+        else:
+            # A reader that sends no stamps: what has just arrived was read just now.
+            stamp_us = now_us - clock.offset_us
+            reads = [(*read[:3], stamp_us, stamp_us, read[5]) for read in reads]
+        self._sink(ReadBatch(self._reader, now_us, clock.offset_us, reads, epc_bits))
+
+    # The session
+
+    def _serve_session(self) -> None:
+        """Send and tell what the session wants, then see whether it is over and when it is due again."""
+        transport = self._transport
+        data = self._session.take_bytes()
+        if data and transport is not None and not transport.is_closing():
+            transport.write(data)
+            unsent = transport.get_write_buffer_size()
+            if unsent > MAX_UNSENT_BYTES:
+                self._end(faults.unread_output(unsent))
+        for event in self._session.take_events():
+            if isinstance(event, ReaderState):
+                self._sink(self.state(event.condition))
+            else:
+                self._sink(event)
+        if self._session.state is State.CLOSED:
+            self._end(self._session.fault)
+        else:
+            self._arm()
+
+    def _arm(self) -> None:
+        due_us = self._session.deadline_us
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_us is not None:
+            delay_s = max(0, due_us - self._clock.monotonic_us()) / 1e6
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._session.tick(self._clock.monotonic_us())
+        self._serve_session()
+
+    def _end(self, fault: Fault | None) -> None:
+        """Close the socket; `connection_lost` does the rest. What was written last goes out if the peer reads."""
+        self._fault = self._fault or fault
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size():
+            transport.abort()
+        else:
+            transport.close()
+
+    def _clock_offset_ms(self) -> float | None:
+        """How far the reader's clock is ahead of ours; None where it counts from its own start."""
+        clock = self._session.clock
+        if not clock.seeded or not self._session.stamps_are_utc:
+            return None
+        reader_now_us = self._clock.monotonic_us() - clock.offset_us
+        return (reader_now_us - self._clock.utc_us()) / 1000

@@ -1,0 +1,98 @@
+"""From what a technician set, and what the device can do, to the inventory we ask for. Pure."""
+
+from typing import Final
+
+from readers.driver import ReaderError
+from readers.llrp.control import AntennaPlan, Capabilities, RoSpec
+from readers.llrp.settings import AirSettings, LlrpSettings
+from readers.model import Fault
+
+ROSPEC_ID: Final = 1
+"""The one ROSpec we own; a reader may hold no more than one (R420: MaxROSpecs = 1)."""
+
+DEFAULT_SESSION: Final = 1
+DEFAULT_POPULATION: Final = 32
+"""C1G2SingulationControl carries both; where only one is set, the other is what readers ship with."""
+
+FIRST_CHANNEL: Final = 1
+"""Channel indices count from one (LLRP 1.0.1 section 16.2.6.8); a hopping reader goes on from there by itself."""
+
+UNSUITED: Final = "unsuited"
+"""Fault kind: the settings ask for what this device cannot do."""
+
+MAX_REPORT_EVERY_TAGS: Final = 0xFFFF
+"""ROReportSpec carries N in 16 bits."""
+
+
+def _unsuited(text: str, hint: str) -> ReaderError:
+    return ReaderError(Fault(UNSUITED, text, hint))
+
+
+def plan_rospec(settings: LlrpSettings, device: Capabilities) -> RoSpec:
+    """The ROSpec for `settings` on `device`.
+
+    Raises ReaderError (kind "unsuited") for an antenna, a power, a mode or a session that the device has not.
+    """
+    if not settings.antennas:
+        raise _unsuited("no antenna is configured", "list the antenna ports that are in use")
+    if not 1 <= settings.report_every_tags <= MAX_REPORT_EVERY_TAGS:
+        raise _unsuited(f"a report every {settings.report_every_tags} tags", f"choose 1 to {MAX_REPORT_EVERY_TAGS}")
+    plans = tuple(_plan_antenna(port, settings, device) for port in sorted(set(settings.antennas)))
+    return RoSpec(ROSPEC_ID, plans, settings.report_every_tags)
+
+
+def merge_air(base: AirSettings, over: AirSettings | None) -> AirSettings:
+    """`over` where it says something, else `base`."""
+    if over is None:
+        return base
+    return AirSettings(
+        power_dbm=base.power_dbm if over.power_dbm is None else over.power_dbm,
+        session=base.session if over.session is None else over.session,
+        mode=base.mode if over.mode is None else over.mode,
+        population=base.population if over.population is None else over.population,
+    )
+
+
+def power_index(power_dbm: float, device: Capabilities) -> int:
+    """The index of the device's strongest level that does not exceed `power_dbm`."""
+    if not device.power_dbm:
+        raise _unsuited(
+            f"{power_dbm:g} dBm cannot be set: the reader lists no power levels",
+            "set the reader's region, or leave power_dbm out",
+        )
+    allowed = {index: level for index, level in device.power_dbm.items() if level <= power_dbm}
+    if not allowed:
+        low, high = min(device.power_dbm.values()), max(device.power_dbm.values())
+        raise _unsuited(
+            f"{power_dbm:g} dBm is below the reader's lowest level, {low:g} dBm",
+            f"choose {low:g} to {high:g} dBm",
+        )
+    return max(allowed, key=lambda index: (allowed[index], -index))
+
+
+def _plan_antenna(port: int, settings: LlrpSettings, device: Capabilities) -> AntennaPlan:
+    if not 1 <= port <= device.max_antennas:
+        # Port 0 would mean all of them, known or not: which zone would its reads belong to?
+        raise _unsuited(f"antenna {port} is none of this reader's", f"it has ports 1 to {device.max_antennas}")
+    air = merge_air(settings.air, settings.per_antenna.get(port))
+    if air.mode is not None and air.mode not in device.modes:
+        modes = ", ".join(map(str, device.modes)) or "none"
+        raise _unsuited(f"mode {air.mode} is none of this reader's", f"it lists: {modes}")
+    if air.session is not None and not 0 <= air.session <= 3:
+        raise _unsuited(f"session {air.session}", "Gen2 has sessions 0 to 3")
+    if air.population is not None and not 0 <= air.population <= 0xFFFF:
+        raise _unsuited(f"a population of {air.population} tags", "choose 0 to 65535")
+    singulation = air.session is not None or air.population is not None
+    return AntennaPlan(
+        antenna=port,
+        power_index=None if air.power_dbm is None else power_index(air.power_dbm, device),
+        hop_table_id=device.hop_table_ids[0] if device.hop_table_ids else 0,
+        channel_index=FIRST_CHANNEL,
+        mode=air.mode,
+        session=_or_default(air.session, DEFAULT_SESSION) if singulation else None,
+        population=_or_default(air.population, DEFAULT_POPULATION) if singulation else None,
+    )
+
+
+def _or_default(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -1,0 +1,178 @@
+"""Puts a simulated reader on a TCP port: the only I/O of the LLRP simulator."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from simulators.clock import Clock, WallClock
+from simulators.llrp.device import Output, ReaderDevice
+from simulators.pcap import Record
+
+
+class ReaderServer:
+    """A reader on the network. It takes one client after another; `host` and `port` say where it listens."""
+
+    def __init__(self, device: ReaderDevice, clock: Clock, record: Callable[[Record], None] | None) -> None:
+        self.device = device
+        self.clock = clock
+        self._record = record
+        self.host = ""
+        self.port = 0
+        # Over all connections.
+        self.received_bytes = 0
+        self.sent_bytes = 0
+        self.connections = 0
+        self._link: _Link | None = None
+        self._listener: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._blocked = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether a client is connected."""
+        return self._link is not None
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 takes a free one."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: _Link(self), host, port)
+        self.host, self.port = self._listener.sockets[0].getsockname()[:2]
+        self.pump()
+
+    async def stop(self) -> None:
+        """Cut the link and listen no more."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._listener:
+            self._listener.close()
+            self.cut()
+            await self._listener.wait_closed()
+            self._listener = None
+
+    def cut(self) -> None:
+        """Drop the client without a word, as a pulled cable does once TCP notices."""
+        if self._link:
+            self._link.transport.abort()
+
+    def freeze(self) -> None:
+        """The reader hangs; the link stays up."""
+        self.device.freeze()
+
+    def thaw(self) -> None:
+        """The reader goes on."""
+        self.device.thaw()
+        self.pump()
+
+    def set_antenna(self, antenna: int, *, connected: bool) -> None:
+        """Plug an antenna in or pull it."""
+        self._deliver(self.device.set_antenna(antenna, connected=connected, now_us=self.clock.now_us()))
+
+    def pump(self) -> None:
+        """Let the reader catch up with the clock, and set the alarm for the next time."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._listener is None or self._blocked:
+            return
+        self._deliver(self.device.tick(self.clock.now_us()))
+        wakeup_us = self.device.next_wakeup_us
+        if wakeup_us is not None:
+            delay_s = self.clock.seconds_until(wakeup_us)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self.pump)
+
+    def opened(self, link: "_Link") -> None:
+        """A client is there: greet it, or refuse the second one."""
+        now_us = self.clock.now_us()
+        if self._link is None:
+            self._link = link
+            self.connections += 1
+            self._deliver(self.device.connect(now_us))
+            self.pump()
+            return
+        refusal, notice = self.device.refuse(now_us)
+        link.transport.write(refusal.data)
+        link.transport.close()
+        self._deliver(notice)
+
+    def received(self, link: "_Link", data: bytes) -> None:
+        """Bytes from a client; a refused one is not listened to."""
+        if link is self._link:
+            self.received_bytes += len(data)
+            if self._record:
+                self._record(Record(self.clock.now_us(), from_server=False, data=data))
+            self._deliver(self.device.feed(data, self.clock.now_us()))
+            self.pump()
+
+    def closed(self, link: "_Link") -> None:
+        """A client is gone."""
+        if link is self._link:
+            self._link = None
+            self._blocked = False
+            self.device.disconnect()
+            self.pump()
+
+    def blocked(self, link: "_Link", *, blocked: bool) -> None:
+        """The client reads slower than the reader sends; the reader waits, as it would on its socket."""
+        if link is self._link:
+            self._blocked = blocked
+            if not blocked:
+                self.pump()
+
+    def _deliver(self, output: Output) -> None:
+        if self._link is None:
+            return
+        if output.data:
+            self.sent_bytes += len(output.data)
+            if self._record:
+                self._record(Record(self.clock.now_us(), from_server=True, data=output.data))
+            self._link.transport.write(output.data)
+        if output.close:
+            self._link.transport.close()
+
+
+class _Link(asyncio.Protocol):
+    """One TCP connection; all sense is in the server."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, server: ReaderServer) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._server.received(self, data)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._server.closed(self)
+
+    def pause_writing(self) -> None:
+        self._server.blocked(self, blocked=True)
+
+    def resume_writing(self) -> None:
+        self._server.blocked(self, blocked=False)
+
+
+@asynccontextmanager
+async def serve_reader(
+    device: ReaderDevice,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    clock: Clock | None = None,
+    record: Callable[[Record], None] | None = None,
+) -> AsyncIterator[ReaderServer]:
+    """Serve `device` on `server.host` and `server.port` while the context lasts; port 0 takes a free one.
+
+    `record` is given all that passes, as `pcap` takes it.
+    """
+    server = ReaderServer(device, clock or WallClock(), record)
+    await server.start(host, port)
+    try:
+        yield server
+    finally:
+        await server.stop()

@@ -1,0 +1,426 @@
+import itertools
+import struct
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from readers.llrp.control import ConnectionStatus
+from readers.llrp.session import Session, UnexpectedEvent
+from readers.llrp.settings import AirSettings, LlrpSettings
+from readers.llrp.states import OPEN, TABLE, WATCHED, Command, Event, State
+from readers.llrp.wire import Frame, MessageType
+from readers.model import AntennaCondition, Fault, ReaderCondition, ReaderNotice, ReaderState
+from tests.readers.llrp.frames import NOW, connection_event, frame, notification, split, status, tlv
+
+SETTINGS = LlrpSettings("10.0.0.11", (1, 2), air=AirSettings(power_dbm=29.0), keepalive_s=5, answer_timeout_s=3)
+SECOND = 1_000_000
+
+
+def capabilities(antennas: int = 4, *, hold: bool = False) -> bytes:
+    general = tlv(137, struct.pack(">HHIIH", antennas, 0x4000, 25882, 2001002, 3) + b"5.1")
+    llrp = tlv(142, struct.pack(">BBHIIIII", 0x40 | hold << 3, 1, 0, 1, 32, 1, 8, 8))
+    powers = b"".join(tlv(145, struct.pack(">HH", n, 1000 + 25 * n)) for n in range(80))
+    band = tlv(144, powers + tlv(146, b"\x80" + tlv(147, struct.pack(">BBHI", 1, 0, 1, 909250))))
+    return general + llrp + tlv(143, struct.pack(">HH", 840, 1) + band)
+
+
+ANTENNAS = tlv(221, b"\x80\x00\x01\x00\x00") + tlv(221, b"\x00\x00\x02\x00\x00") + tlv(221, b"\x80\x00\x09\x00\x00")
+
+# Request -> the body of its answer when all goes well.
+ANSWERS = {
+    MessageType.GET_READER_CAPABILITIES: (11, status() + capabilities()),
+    MessageType.GET_READER_CONFIG: (12, status() + ANTENNAS),
+    MessageType.DELETE_ACCESSSPEC: (51, status()),
+    MessageType.DELETE_ROSPEC: (31, status()),
+    MessageType.SET_READER_CONFIG: (13, status()),
+    MessageType.ADD_ROSPEC: (30, status()),
+    MessageType.ENABLE_ROSPEC: (34, status()),
+    MessageType.START_ROSPEC: (32, status()),
+    MessageType.CLOSE_CONNECTION: (4, status()),
+}
+STATES = {
+    MessageType.GET_READER_CAPABILITIES: State.ASKING_CAPABILITIES,
+    MessageType.GET_READER_CONFIG: State.ASKING_CONFIG,
+    MessageType.DELETE_ACCESSSPEC: State.CLEARING_ACCESSSPECS,
+    MessageType.DELETE_ROSPEC: State.CLEARING_ROSPECS,
+    MessageType.SET_READER_CONFIG: State.CONFIGURING,
+    MessageType.ADD_ROSPEC: State.ADDING,
+    MessageType.ENABLE_ROSPEC: State.ENABLING,
+    MessageType.START_ROSPEC: State.STARTING,
+}
+
+
+class Bench:
+    """A session, and the reader's side of it by hand."""
+
+    def __init__(self, settings: LlrpSettings = SETTINGS) -> None:
+        self.now = 100 * SECOND
+        self.session = Session("r", settings, self.now, "10.0.0.11:5084")
+        self.asked: list[tuple[int, int, bytes]] = []
+        self.events: list[ReaderState | ReaderNotice] = []
+
+    def hear(self, data: bytes) -> list[int]:
+        """Feed frames; the types of what the session sends back."""
+        for kind, message_id, body in split(data):
+            self.session.receive(Frame(kind, message_id, body), self.now)
+        return self.collect()
+
+    def collect(self) -> list[int]:
+        sent = split(self.session.take_bytes())
+        self.asked += sent
+        self.events += self.session.take_events()
+        return [kind for kind, _, _ in sent]
+
+    def answer(self, kind: int | None = None, body: bytes | None = None) -> list[int]:
+        """Answer the newest request."""
+        asked, message_id, _ = self.asked[-1]
+        usual_kind, usual_body = ANSWERS[MessageType(asked)]
+        return self.hear(frame(kind or usual_kind, usual_body if body is None else body, message_id))
+
+    def reach(self, state: State) -> "Bench":
+        if state is State.AWAITING_EVENT:
+            return self
+        self.hear(connection_event())
+        while self.session.state is not state:
+            if state is State.CONFIGURING_KEEPALIVE and self.session.state is State.CONFIGURING:
+                self.answer(body=status(111))
+            elif state in {State.CLOSING, State.CLOSED} and self.session.state is State.READING:
+                self.session.close(self.now)
+                self.collect()
+            else:
+                self.answer()
+        return self
+
+    def wait(self, seconds: float) -> list[int]:
+        self.now += int(seconds * SECOND)
+        self.session.tick(self.now)
+        return self.collect()
+
+    @property
+    def notices(self) -> list[Fault]:
+        return [event.fault for event in self.events if isinstance(event, ReaderNotice)]
+
+    @property
+    def states(self) -> list[ReaderState]:
+        return [event for event in self.events if isinstance(event, ReaderState)]
+
+
+def fault_of(bench: Bench) -> Fault:
+    assert bench.session.fault is not None
+    return bench.session.fault
+
+
+def test_the_way_to_reading() -> None:
+    bench = Bench()
+    bench.hear(connection_event(utc=NOW))
+    while bench.session.state is not State.READING:
+        bench.answer()
+    assert [MessageType(kind) for kind, _, _ in bench.asked] == list(STATES)
+    assert len({message_id for _, message_id, _ in bench.asked}) == len(bench.asked)
+    assert [event.condition for event in bench.states] == [ReaderCondition.CONNECTED, ReaderCondition.READING]
+    last = bench.states[-1]
+    assert (last.model, last.firmware, last.address) == ("Impinj Speedway R420", "5.1", "10.0.0.11:5084")
+    assert last.antennas == {1: AntennaCondition.UP, 2: AntennaCondition.DOWN}
+    assert bench.session.clock.offset_us == bench.now - NOW
+    assert not bench.notices
+    assert bench.session.fault is None
+
+
+def test_what_is_cleared_and_configured() -> None:
+    bench = Bench().reach(State.READING)
+    bodies = {MessageType(kind): body for kind, _, body in bench.asked}
+    assert bodies[MessageType.DELETE_ACCESSSPEC] == bodies[MessageType.DELETE_ROSPEC] == bytes(4)
+    assert tlv(220, b"\x01" + struct.pack(">I", 5000)) in bodies[MessageType.SET_READER_CONFIG]
+    for event in (3, 4, 8):
+        assert tlv(245, struct.pack(">HB", event, 0x80)) in bodies[MessageType.SET_READER_CONFIG]
+    assert tlv(224, struct.pack(">HHH", 1, 1, 76)) in bodies[MessageType.ADD_ROSPEC]
+
+
+def test_held_reports_are_released_where_a_reader_can_hold() -> None:
+    bench = Bench()
+    bench.hear(connection_event())
+    bench.answer(body=status() + capabilities(hold=True))
+    while bench.session.state is not State.READING:
+        bench.answer()
+    assert bench.asked[-1][0] == MessageType.ENABLE_EVENTS_AND_REPORTS
+
+
+@pytest.mark.parametrize("request_", list(STATES), ids=lambda kind: kind.name)
+def test_answers_are_told_by_id_whatever_comes_in_between(request_: MessageType) -> None:
+    bench = Bench().reach(STATES[request_])
+    usual_kind, usual_body = ANSWERS[request_]
+    message_id = bench.asked[-1][1]
+    noise = [
+        frame(usual_kind, usual_body, message_id + 1000),
+        frame(usual_kind, usual_body, 0),
+        frame(100, status(109), message_id + 1000),
+        frame(4 if usual_kind != 4 else 30, status(), message_id),
+        frame(1023, bytes(5), message_id),
+        frame(61, b"", message_id),
+        notification(tlv(255, b"\x01\x00\x02")),
+    ]
+    assert bench.hear(b"".join(noise)) == []
+    assert bench.session.state is STATES[request_]
+    assert bench.hear(frame(62, b"", 77)) == [MessageType.KEEPALIVE_ACK]
+    assert bench.asked.pop() == (72, 77, b"")
+    assert [fault.kind for fault in bench.notices] == ["stray_message"] * 6
+    assert "ERROR_MESSAGE" in bench.notices[2].text
+    assert "UnsupportedMessage" in bench.notices[2].text
+    bench.answer()
+    assert bench.session.state is not STATES[request_]
+    assert bench.session.fault is None
+
+
+def test_a_keepalive_is_acknowledged_before_anything_else_is_said() -> None:
+    bench = Bench()
+    assert bench.hear(connection_event() + frame(62, b"", 9)) == [
+        MessageType.KEEPALIVE_ACK,
+        MessageType.GET_READER_CAPABILITIES,
+    ]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        MessageType.GET_READER_CONFIG,
+        MessageType.DELETE_ACCESSSPEC,
+        MessageType.DELETE_ROSPEC,
+        MessageType.SET_READER_CONFIG,
+    ],
+    ids=lambda kind: kind.name,
+)
+@pytest.mark.parametrize("kind", [None, 100], ids=["status", "error message"])
+def test_a_refusal_of_what_is_dispensable_is_noted_and_survived(request_: MessageType, kind: int | None) -> None:
+    bench = Bench().reach(STATES[request_])
+    bench.answer(kind, status(109, b"cannot"))
+    (notice,) = bench.notices
+    assert notice.kind == "refused_setting"
+    assert "UnsupportedMessage: cannot" in notice.text
+    while bench.session.state is not State.READING:
+        bench.answer()
+
+
+def test_events_that_are_refused_leave_the_keepalive() -> None:
+    bench = Bench().reach(State.CONFIGURING)
+    assert bench.answer(body=status(111)) == [MessageType.SET_READER_CONFIG]
+    assert bench.asked[-1][2] == b"\x00" + tlv(220, b"\x01" + struct.pack(">I", 5000))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [State.ASKING_CAPABILITIES, State.CONFIGURING_KEEPALIVE, State.ADDING, State.ENABLING, State.STARTING],
+)
+@pytest.mark.parametrize("kind", [None, 100], ids=["status", "error message"])
+def test_a_refusal_of_what_is_indispensable_ends_it_with_the_reader_s_words(state: State, kind: int | None) -> None:
+    bench = Bench().reach(state)
+    assert bench.answer(kind, status(401, b"no region")) == [MessageType.CLOSE_CONNECTION]
+    assert fault_of(bench).kind == "rejected"
+    assert "DeviceError: no region" in fault_of(bench).text
+    bench.answer()
+    assert bench.session.state is State.CLOSED
+    assert bench.session.deadline_us is None
+
+
+def test_an_answer_that_cannot_be_read_is_not_waited_for() -> None:
+    bench = Bench().reach(State.ASKING_CAPABILITIES)
+    bench.answer(body=status() + tlv(137, b"\x00"))
+    assert fault_of(bench).kind == "rejected"
+    assert "undecodable" in fault_of(bench).text
+
+
+def test_settings_that_the_device_cannot_follow_end_it_before_anything_is_touched() -> None:
+    bench = Bench().reach(State.ASKING_CAPABILITIES)
+    assert bench.answer(body=status() + capabilities(antennas=1)) == [MessageType.CLOSE_CONNECTION]
+    assert fault_of(bench).kind == "unsuited"
+    assert "antenna 2" in fault_of(bench).text
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (ConnectionStatus.READER_INITIATED_EXISTS, "already_connected"),
+        (ConnectionStatus.CLIENT_INITIATED_EXISTS, "already_connected"),
+        (ConnectionStatus.OTHER_FAILURE, "rejected"),
+        (ConnectionStatus.ANOTHER_ATTEMPTED, "rejected"),
+    ],
+)
+def test_being_turned_away_has_a_name(code: ConnectionStatus, kind: str) -> None:
+    bench = Bench()
+    assert bench.hear(connection_event(code)) == [MessageType.CLOSE_CONNECTION]
+    assert bench.session.state is State.CLOSED
+    assert fault_of(bench).kind == kind
+    assert fault_of(bench).hint
+
+
+def test_a_rival_is_noticed() -> None:
+    bench = Bench().reach(State.READING)
+    bench.hear(connection_event(ConnectionStatus.ANOTHER_ATTEMPTED))
+    assert [fault.kind for fault in bench.notices] == ["rival_client"]
+    assert bench.session.state is State.READING
+
+
+def test_antenna_and_other_events_while_reading() -> None:
+    bench = Bench().reach(State.READING)
+    told = len(bench.states)
+    bench.hear(notification(tlv(255, b"\x00\x00\x01")))
+    assert bench.states[-1].antennas[1] is AntennaCondition.DOWN
+    assert bench.states[-1].condition is ReaderCondition.READING
+    bench.hear(notification(tlv(255, b"\x00\x00\x01")) + notification(tlv(255, b"\x01\x00\x09")))
+    assert len(bench.states) == told + 1
+    bench.hear(notification(tlv(252, struct.pack(">H", 3) + b"hot")) + notification(tlv(250, b"\x5a")))
+    assert [fault.kind for fault in bench.notices] == ["reader_exception", "reader_buffer"]
+    assert "hot" in bench.notices[0].text
+    assert "90 %" in bench.notices[1].text
+
+
+def test_an_undecodable_frame_is_noted_and_the_session_goes_on() -> None:
+    bench = Bench().reach(State.READING)
+    bench.hear(frame(63, b"\x00\xf6\x00\x03", 1))
+    (notice,) = bench.notices
+    assert notice.kind == "frame_error"
+    assert "00f60003" in notice.text
+    assert bench.session.state is State.READING
+
+
+def test_the_reader_closes() -> None:
+    bench = Bench().reach(State.READING)
+    bench.hear(notification(tlv(257)))
+    assert bench.session.state is State.CLOSED
+    assert fault_of(bench).kind == "link_lost"
+
+
+@pytest.mark.parametrize("state", [state for state in OPEN if state is not State.READING])
+def test_answers_are_waited_for_only_so_long(state: State) -> None:
+    bench = Bench().reach(state)
+    limit_s = 10 if state is State.AWAITING_EVENT else 3
+    bench.wait(limit_s - 0.001)
+    assert bench.session.state is state
+    assert bench.session.deadline_us == bench.now + 1000
+    assert bench.wait(0.001) == [MessageType.CLOSE_CONNECTION]
+    assert fault_of(bench).kind == "timeout"
+    bench.wait(1)
+    assert bench.session.state is State.CLOSED
+
+
+def test_two_missed_keepalives_are_a_lost_link_and_any_message_proves_life() -> None:
+    bench = Bench().reach(State.READING)
+    for _ in range(10):
+        bench.wait(12.4)
+        bench.session.heard(bench.now)
+    assert bench.session.state is State.READING
+    bench.wait(12.4)
+    bench.hear(notification(tlv(249, bytes(9))))
+    bench.wait(12.4)
+    assert bench.session.deadline_us == bench.now + SECOND // 10
+    bench.wait(0.1)
+    assert bench.session.state is State.CLOSED
+    assert fault_of(bench).kind == "silent"
+    assert "12.5 s" in fault_of(bench).text
+
+
+def test_a_polite_close_is_answered_or_given_up() -> None:
+    bench = Bench().reach(State.CLOSING)
+    assert bench.asked[-1][0] == MessageType.CLOSE_CONNECTION
+    bench.answer()
+    assert bench.session.state is State.CLOSED
+    assert bench.session.fault is None
+    bench = Bench().reach(State.CLOSING)
+    bench.wait(1)
+    assert bench.session.state is State.CLOSED
+    assert bench.session.fault is None
+
+
+def test_nothing_is_heard_after_the_end() -> None:
+    bench = Bench().reach(State.CLOSING)
+    bench.answer()
+    before = len(bench.events)
+    noise = frame(62, b"", 1) + connection_event() + frame(30, status(), 1) + notification(tlv(257)) + frame(63, b"", 1)
+    assert bench.hear(noise) == []
+    bench.session.close(bench.now)
+    assert len(bench.events) == before
+    assert bench.collect() == []
+    assert bench.session.state is State.CLOSED
+
+
+# The table ------------------------------------------------------------------------------------------------------
+
+
+def sources() -> Iterator[tuple[State, Event]]:
+    yield from itertools.product(State, Event)
+
+
+@pytest.mark.parametrize(("state", "event"), list(sources()), ids=str)
+def test_the_whole_product_of_states_and_events(state: State, event: Event) -> None:
+    """Every pair steps to where the table says, or is a defined error that changes nothing."""
+    session = Session("r", SETTINGS, 0)
+    session.state = state
+    if (state, event) in TABLE:
+        commands, following = TABLE[state, event]
+        if Command.ADD in commands:
+            session = Bench().reach(state).session
+        session._step(event, None)
+        assert session.state is following
+        assert (following is State.CLOSED) <= (session.deadline_us is None)
+    else:
+        with pytest.raises(UnexpectedEvent) as caught:
+            session._step(event, None)
+        assert (caught.value.state, caught.value.event) == (state, event)
+        assert session.state is state
+        assert session.take_bytes() == b""
+
+
+def test_the_table_has_no_dead_ends_and_no_dead_entries() -> None:
+    reached = {State.AWAITING_EVENT}
+    while True:
+        more = {following for (state, _), (_, following) in TABLE.items() if state in reached}
+        if more <= reached:
+            break
+        reached |= more
+    assert reached == set(State)
+    used = {command for commands, _ in TABLE.values() for command in commands}
+    assert used == set(Command)
+    for state in State:
+        assert (state, Event.STOP) in TABLE
+        assert (state, Event.KEEPALIVE) in TABLE
+    for state in OPEN:
+        assert (state, Event.TIMED_OUT) in TABLE or state in WATCHED
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(
+                st.sampled_from([4, 11, 12, 13, 30, 31, 32, 34, 51, 62, 63, 100, 1023, 500]),
+                st.integers(0, 12),
+                st.one_of(
+                    st.just(status()),
+                    st.just(status(100)),
+                    st.just(status() + capabilities()),
+                    st.builds(lambda c: split(connection_event(c))[0][2], st.integers(0, 5)),
+                    st.just(split(notification(tlv(257)))[0][2]),
+                    st.binary(max_size=20),
+                ),
+            ),
+            st.floats(0.1, 20),
+            st.just("answer"),
+        ),
+        max_size=40,
+    )
+)
+def test_no_peer_can_make_a_session_fail(script: list[tuple[int, int, bytes] | float | str]) -> None:
+    bench = Bench()
+    bench.hear(connection_event())
+    for move in script:
+        if isinstance(move, float):
+            bench.wait(move)
+        elif isinstance(move, str):
+            if bench.asked and bench.asked[-1][0] in ANSWERS:
+                bench.answer()
+        else:
+            bench.hear(frame(move[0], move[2], move[1]))
+        if bench.session.state is State.CLOSED:
+            assert bench.session.deadline_us is None
+        else:
+            assert bench.session.deadline_us is not None
