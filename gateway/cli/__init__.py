@@ -1,0 +1,51 @@
+"""`tallygate VERB`: one file a verb, imported only when it is called, so that a small verb starts fast."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+# The verb's function has the name of its module: `gateway.cli.run.run`.
+VERBS = {
+    "run": "run",
+    "demo": "demo",
+    "check-config": "check_config",
+    "decode": "decode",
+    "watch": "watch",
+}
+
+
+class LazyVerbs(TyperGroup):
+    """Knows every verb by name and imports the one that is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class's signature
+        return [verb for verb, module in VERBS.items() if find_spec(f"{__name__}.{module}") is not None]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = VERBS[cmd_name]
+        verb = typer.Typer(add_completion=False)
+        verb.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), module))
+        command = get_command(verb)
+        assert isinstance(command, TyperCommand), "an app of one verb is that verb"
+        return command
+
+
+app = typer.Typer(cls=LazyVerbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def tallygate() -> None:
+    """Counts tagged items: RFID readers in, exact stock changes over MQTT out.
+
+    Exit codes: 0 fine, 1 a finding, 2 wrong usage, 3 the daemon, broker or device cannot be reached.
+    """
+
+
+def main() -> None:
+    """The entry point `tallygate`."""
+    app(prog_name="tallygate")

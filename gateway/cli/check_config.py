@@ -1,0 +1,94 @@
+"""`tallygate check-config`: everything that is wrong with a configuration file, at once."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config import Config, ConfigError, Problem, load
+from gateway.cli.output import ExitCode, JsonOption, complain, print_json, table
+
+
+def check_config(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration, like config/example.toml.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Checks a configuration file: every problem with its line, key, and what was expected.
+
+    Files that it names (passwords, certificates) are looked at too; nothing is connected, nothing is written.
+    """
+    try:
+        config = load(file)
+    except ConfigError as error:
+        if as_json:
+            print_json({"file": str(file), "ok": False, "problems": _plain(error.problems)})
+        else:
+            show_problems(error.problems)
+        raise typer.Exit(ExitCode.FINDING) from None
+    if as_json:
+        print_json({"file": str(file), "ok": True, "problems": _plain(config.warnings), **summary(config)})
+    else:
+        show_problems(config.warnings)
+        print(_for_people(file, config))
+
+
+def summary(config: Config) -> dict[str, Any]:
+    """What the file sets up, without secrets."""
+    return {
+        "site": config.site.id,
+        "gateway": config.site.gateway,
+        "mqtt": config.mqtt.url,
+        "fingerprint": config.fingerprint,
+        "zones": [{"id": zone.id, "kind": zone.kind, "readers": readers_of(config, zone.id)} for zone in config.zones],
+        "readers": [
+            {
+                "id": reader.id,
+                "driver": reader.driver,
+                "address": f"{reader.settings.host}:{reader.settings.port}",
+                "antennas": {str(port): zone for port, zone in sorted(reader.antennas.items())},
+            }
+            for reader in config.readers
+        ],
+    }
+
+
+def readers_of(config: Config, zone: str) -> list[str]:
+    """The readers that have an antenna in `zone`."""
+    return [reader.id for reader in config.readers if zone in reader.antennas.values()]
+
+
+def _plain(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [asdict(problem) for problem in problems]
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
+    """Every problem on stderr: place, key, what is wrong, what was expected, what to do."""
+    for problem in problems:
+        place = f"{problem.path}:{problem.line}: {problem.severity}: "
+        expected = [f"expected {problem.expected}"] if problem.expected else []
+        key = f"{problem.key}: " if problem.key else ""
+        complain(f"{place}{key}{problem.text}", problem.hint, expected)
+
+
+def _for_people(file: Path, config: Config) -> str:
+    zones = table(
+        ("zone", "kind", "readers"),
+        ((zone.id, zone.kind, ", ".join(readers_of(config, zone.id)) or "-") for zone in config.zones),
+    )
+    readers = table(
+        ("reader", "driver", "address", "antennas"),
+        (
+            (
+                reader.id,
+                reader.driver,
+                f"{reader.settings.host}:{reader.settings.port}",
+                ", ".join(f"{port}={zone}" for port, zone in sorted(reader.antennas.items())),
+            )
+            for reader in config.readers
+        ),
+    )
+    heading = f"{file} is fine: site {config.site.id}, gateway {config.site.gateway}, {config.mqtt.url}"
+    return "\n\n".join(part for part in (heading, config.zones and zones, config.readers and readers) if part)
