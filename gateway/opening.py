@@ -25,6 +25,7 @@ class LedgerMark:
 class Opening:
     """How to start. `epoch` None: draw a new one, for the ledger is new or was `rolled_back`; `evidence` says by what.
 
+    `succeeds` is the epoch that the broker knows where the ledger has another one: what was there before is lost.
     `clear` are the retained topics to publish empty: they speak of zones, readers or parts that are no more.
     """
 
@@ -32,6 +33,7 @@ class Opening:
     boot: int
     rolled_back: bool
     evidence: str
+    succeeds: str
     clear: tuple[str, ...]
 
 
@@ -51,6 +53,7 @@ def opening(
     """
     published = _published(retained, topics)
     boots = [state.boot for state in published if isinstance(state, State)]
+    epochs = [state.epoch for state in published if isinstance(state, State)]
     own = ledger.boot if ledger is not None else 0
     evidence = _evidence(ledger, published) if ledger is not None else ""
     return Opening(
@@ -58,6 +61,7 @@ def opening(
         boot=max(own, *boots, 0) + 1,
         rolled_back=bool(evidence),
         evidence=evidence,
+        succeeds=next((epoch for epoch in epochs if ledger is None or epoch != ledger.epoch), ""),
         clear=_outdated(retained, topics, zones, readers, parts),
     )
 

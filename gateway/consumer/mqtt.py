@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -415,9 +415,21 @@ def _size_of(properties: MessageProperties) -> int:
     return sum(len(text.encode()) for text in texts) + len(properties.correlation_data or b"") + 3 * 3 + 5
 
 
+class _Packed:
+    """Properties that go out with many messages, packed once: that costs as much as the rest of a message."""
+
+    def __init__(self, properties: Properties) -> None:
+        self._bytes: bytes = properties.pack()  # type: ignore[no-untyped-call]  # paho does not annotate it
+
+    def pack(self) -> bytes:
+        return self._bytes
+
+
 @lru_cache(maxsize=64)
 def _shared_properties(content_type: str | None, expiry_s: int | None, packet: int) -> Properties | None:
-    return _built(MessageProperties(content_type=content_type, expiry_s=expiry_s), packet)
+    built = _built(MessageProperties(content_type=content_type, expiry_s=expiry_s), packet)
+    # To publish, paho asks of the properties only that they pack; a will it wants to inspect.
+    return cast("Properties", _Packed(built)) if built is not None and packet == PacketTypes.PUBLISH else built
 
 
 def _properties(wanted: MessageProperties, packet: int = PacketTypes.PUBLISH) -> Properties | None:

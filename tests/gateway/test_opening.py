@@ -42,12 +42,12 @@ def opened(ledger: LedgerMark | None, *said: Payload, **more: bytes) -> Opening:
 
 def test_a_plain_restart_keeps_the_epoch() -> None:
     assert opened(OURS, state(), digest(), manifest(), part()) == Opening(
-        "e1", 6, rolled_back=False, evidence="", clear=()
+        "e1", 6, rolled_back=False, evidence="", succeeds="", clear=()
     )
 
 
 def test_a_first_start_draws_an_epoch() -> None:
-    assert opened(None) == Opening(None, 1, rolled_back=False, evidence="", clear=())
+    assert opened(None) == Opening(None, 1, rolled_back=False, evidence="", succeeds="", clear=())
 
 
 def test_a_lost_ledger_draws_an_epoch_and_starts_above_what_was_published() -> None:
@@ -56,7 +56,7 @@ def test_a_lost_ledger_draws_an_epoch_and_starts_above_what_was_published() -> N
 
 
 def test_a_broker_that_lost_everything_is_no_evidence() -> None:
-    assert opened(OURS) == Opening("e1", 6, rolled_back=False, evidence="", clear=())
+    assert opened(OURS) == Opening("e1", 6, rolled_back=False, evidence="", succeeds="", clear=())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+"""Items and the rules of presence: glimpsed, present, missing, departed.
+
+The terms are those of GS1 ALE 1.1 (glimpsed, observed, lost), with one more: an item that is silent for longer
+than its own read rate explains is MISSING, still counted but no longer confirmed; only evidence that it is gone
+makes it DEPARTED.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.location import Location
+from gateway.domain.params import PresenceParams
+from gateway.domain.tags import TagKey
+from gateway.domain.zones import Antenna, LiveZone
+
+# The read chance is learnt over this much healthy time; a tag's surroundings change over minutes.
+LEARNING_SPAN_S = 300.0
+# What a new tag is believed to have, and how many seconds of looking that belief is worth: slow to be written off.
+PRIOR_CHANCE = 0.1
+PRIOR_SPAN_S = 3.0
+# The pace follows the chance in steps of this share: a logarithm for every read would cost more than it tells.
+PACE_STEP = 0.05
+# Outside these bounds the formula below has no meaning for a real tag.
+LOWEST_CHANCE = 0.002
+HIGHEST_CHANCE = 0.99
+
+
+class Presence(StrEnum):
+    """How far an item is believed to be here."""
+
+    GLIMPSED = "glimpsed"
+    PRESENT = "present"
+    MISSING = "missing"
+    DEPARTED = "departed"
+
+
+COUNTED = frozenset({Presence.PRESENT, Presence.MISSING})
+"""Part of the stock: a missing item is not yet gone."""
+
+
+class Cause(StrEnum):
+    """Why stock changed, as a delta tells."""
+
+    ARRIVED = "arrived"
+    MOVED = "moved"
+    DEPARTED = "departed"
+    RETURNED = "returned"
+    CONFIRMED = "confirmed"
+    CONFIG = "config"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One physical item: a GTIN-14 and its serial. Two tags with the same identity are the same item."""
+
+    gtin: str
+    serial: str
+
+
+class Item:
+    """What is known of one item.
+
+    `read_chance` is the learnt probability that one healthy second brings a read, over `learnt_s` seconds.
+    `seen_clock_s` is the reading of its zone's clock when it was last read; `seen_us` the same on the gateway's
+    monotonic clock. `ticket` names its one living entry in its zone's timer.
+    """
+
+    __slots__ = (
+        "alerted",
+        "cells",
+        "changed_us",
+        "first_us",
+        "identity",
+        "keys",
+        "learnt_s",
+        "location",
+        "paced_chance",
+        "presence",
+        "read_chance",
+        "reads",
+        "saved_chance",
+        "seen_clock_s",
+        "seen_us",
+        "tick",
+        "ticket",
+        "zone",
+    )
+
+    def __init__(self, identity: Identity, keys: list[TagKey], now_us: int) -> None:
+        self.identity = identity
+        self.keys = keys
+        self.presence = Presence.GLIMPSED
+        self.zone: LiveZone | None = None
+        self.location = Location(pace_s(PRIOR_CHANCE))
+        self.cells: dict[Antenna, Cell] = {}
+        self.read_chance = PRIOR_CHANCE
+        self.paced_chance = PRIOR_CHANCE
+        self.learnt_s = PRIOR_SPAN_S
+        self.saved_chance = 0.0
+        self.reads = 0
+        self.first_us = now_us
+        self.seen_us = now_us
+        self.changed_us = now_us
+        self.seen_clock_s = 0.0
+        self.ticket = 0
+        self.tick = 0
+        self.alerted = False
+
+    def learn(self, gap_s: float) -> None:
+        """A read came `gap_s` healthy seconds after the one before it.
+
+        The mean of min(1, gap) over the mean gap is the probability of a read within a second: for a Poisson
+        stream of rate r it is 1 - exp(-r), exactly.
+        """
+        if gap_s <= 0.0:
+            return
+        seen = 1.0 if gap_s <= 1.0 else 1.0 / gap_s
+        self.read_chance += (seen - self.read_chance) * gap_s / (self.learnt_s + gap_s)
+        self.learnt_s = min(self.learnt_s + gap_s, LEARNING_SPAN_S)
+        if abs(self.read_chance - self.paced_chance) > PACE_STEP * self.paced_chance:
+            self.paced_chance = self.read_chance
+            self.location.pace_s = pace_s(self.read_chance)
+
+    def missing_after_s(self, params: PresenceParams) -> float:
+        """Silence that makes it MISSING."""
+        own_s = silence_bound_s(self.read_chance, params.missing_chance)
+        return min(max(own_s, params.missing_floor_s), params.silence_ceiling_s)
+
+    def departed_after_s(self, params: PresenceParams) -> float:
+        """Silence that makes it DEPARTED where silence is all there is."""
+        own_s = params.departed_factor * silence_bound_s(self.read_chance, params.missing_chance)
+        return min(max(own_s, params.departed_floor_s), max(params.silence_ceiling_s, params.departed_floor_s))
+
+
+class Cell:
+    """What one antenna has read of one item since the last tick; `reads` is 0 when nothing came."""
+
+    __slots__ = ("dbm_sum", "first_us", "item", "last_us", "reads", "total", "zone")
+
+    def __init__(self, item: Item, zone: LiveZone) -> None:
+        self.item = item
+        self.zone = zone
+        self.reads = 0
+        self.dbm_sum = 0
+        self.first_us = 0
+        self.last_us = 0
+        self.total = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One item has changed: `was` in zone `left`, now in zone `entered` (None: nowhere)."""
+
+    item: Item
+    was: Presence
+    left: LiveZone | None
+    now: Presence
+    entered: LiveZone | None
+    cause: Cause
+
+
+def pace_s(read_chance: float) -> float:
+    """The mean time between reads (seconds) of a tag that is read within a second with this chance."""
+    return -1.0 / math.log(1.0 - min(HIGHEST_CHANCE, max(LOWEST_CHANCE, read_chance)))
+
+
+def silence_bound_s(read_chance: float, chance: float) -> float:
+    """Seconds T with P(T seconds of silence | present) = `chance` for a tag read with `read_chance` per second.
+
+    (1 - p)^T = chance / p: of the tags that fall silent at all, this share does it by accident.
+    """
+    p = min(HIGHEST_CHANCE, max(LOWEST_CHANCE, read_chance))
+    return max(1.0, math.log(chance / p) / math.log(1.0 - p))

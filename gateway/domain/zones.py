@@ -1,0 +1,181 @@
+"""Zones at run time: whether a zone can be believed, and the clock that silence in it is measured by."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from gateway.domain.params import Zone, ZoneKind
+from readers.model import AntennaCondition, ReaderCondition
+
+US_PER_S = 1_000_000
+
+# Whoever has not looked at the clock for longer (a disk that was stuck) has not looked at the reads either: by then
+# they are late or dropped, and their absence says nothing.
+LONGEST_LOOK_US = 30 * US_PER_S
+
+Antenna = tuple[str, int]
+"""(reader id, antenna port)"""
+
+
+class ZoneState(StrEnum):
+    """What a consumer may make of a zone's numbers, as `zones/{zone}/health` tells."""
+
+    OK = "ok"
+    LEARNING = "learning"
+    DEGRADED = "degraded"
+    STALE = "stale"
+
+
+class ZoneClock:
+    """Seconds during which a zone was healthy, and nothing else.
+
+    Silence is counted on it. While an antenna is down, and while the gateway itself is not running or does not
+    get on, it stands still: an outage is never a departure.
+    """
+
+    __slots__ = ("_at_us", "_elapsed_us", "_running")
+
+    def __init__(self) -> None:
+        self._elapsed_us = 0
+        self._at_us = 0
+        self._running = False
+
+    @property
+    def running(self) -> bool:
+        return self._running
+
+    def run(self, *, healthy: bool, now_us: int) -> None:
+        """From `now_us` on the zone is healthy, or is not."""
+        self.now_s(now_us)
+        self._running = healthy
+
+    def now_s(self, now_us: int) -> float:
+        """The reading of this clock at the gateway's monotonic `now_us`."""
+        if self._running and now_us > self._at_us:
+            self._elapsed_us += min(now_us - self._at_us, LONGEST_LOOK_US)
+        self._at_us = max(self._at_us, now_us)
+        return self._elapsed_us / US_PER_S
+
+
+class LiveZone:
+    """A zone with its antennas and its clock; `clock_s` is the clock's reading at the present tick (`tick_us`)."""
+
+    __slots__ = (
+        "antennas",
+        "clock",
+        "clock_s",
+        "down",
+        "learning",
+        "learning_since_s",
+        "newest_s",
+        "params",
+        "since_us",
+        "tick_us",
+    )
+
+    def __init__(self, params: Zone, antennas: Iterable[Antenna], *, learning: bool, now_us: int) -> None:
+        self.params = params
+        self.antennas = frozenset(antennas)
+        self.down = set(self.antennas)
+        self.clock = ZoneClock()
+        self.clock_s = 0.0
+        self.learning = learning
+        self.learning_since_s = 0.0
+        self.newest_s = 0.0
+        self.since_us = now_us
+        self.tick_us = now_us
+
+    @classmethod
+    def gone(cls, zone_id: str, now_us: int) -> "LiveZone":
+        """A zone that is configured no longer, for the transitions that empty it."""
+        return cls(Zone(zone_id, ZoneKind.BACKROOM), (), learning=False, now_us=now_us)
+
+    def reform(self, params: Zone, antennas: Iterable[Antenna], now_us: int) -> None:
+        """The configuration has changed; antennas that are new here count as down until their reader reports."""
+        before = self.state
+        kept = self.antennas - self.down
+        self.params = params
+        self.antennas = frozenset(antennas)
+        self.down = set(self.antennas - kept)
+        self.clock.run(healthy=self.healthy, now_us=now_us)
+        self._settled(before, now_us)
+
+    @property
+    def id(self) -> str:
+        return self.params.id
+
+    @property
+    def stale(self) -> bool:
+        """No antenna of it works: nothing is known of what happens in it."""
+        return len(self.down) == len(self.antennas)
+
+    @property
+    def healthy(self) -> bool:
+        """All of it is looked at; silence in it means something."""
+        return bool(self.antennas) and not self.down
+
+    @property
+    def state(self) -> ZoneState:
+        if self.stale:
+            return ZoneState.STALE
+        if self.learning:
+            return ZoneState.LEARNING
+        return ZoneState.DEGRADED if self.down else ZoneState.OK
+
+    @property
+    def trusted(self) -> bool:
+        """A change in this zone needs no `stale` mark."""
+        return self.state is ZoneState.OK
+
+    def observe(self, antenna: Antenna, *, working: bool, now_us: int) -> bool:
+        """An antenna has come up or gone down; True when the zone's state changed by it.
+
+        One dead antenna stops the clock too: its tags are silent, and no other rule can tell them from leavers.
+        """
+        if antenna not in self.antennas:
+            return False  # its reader has not yet heard that the antenna looks elsewhere now
+        before = self.state
+        if working:
+            self.down.discard(antenna)
+        else:
+            self.down.add(antenna)
+        self.clock.run(healthy=self.healthy, now_us=now_us)
+        return self._settled(before, now_us)
+
+    def advance(self, now_us: int) -> bool:
+        """Read the clock for this tick; True when the zone has just finished learning."""
+        self.clock_s = self.clock.now_s(now_us)
+        self.tick_us = now_us
+        if not self.learning or self.stale:
+            return False
+        before = self.state
+        presence = self.params.presence
+        quiet_s = self.clock_s - self.newest_s
+        learnt_s = self.clock_s - self.learning_since_s
+        self.learning = quiet_s < presence.settle_s and learnt_s < presence.learning_limit_s
+        return self._settled(before, now_us)
+
+    def _settled(self, before: ZoneState, now_us: int) -> bool:
+        if self.state is before:
+            return False
+        self.since_us = now_us
+        return True
+
+    def describe(self) -> str:
+        """Its state in words, for a person."""
+        if not self.antennas:
+            return "no reader covers this zone"
+        names = ", ".join(f"{reader}:{port}" for reader, port in sorted(self.down))
+        match self.state:
+            case ZoneState.STALE:
+                return f"no antenna of this zone works (down: {names}); its departures wait"
+            case ZoneState.DEGRADED:
+                return f"some antennas are down ({names}); departures wait"
+            case ZoneState.LEARNING:
+                return "first count is still settling; not to be used as availability yet"
+            case ZoneState.OK:
+                return "all antennas work"
+
+
+def antenna_works(condition: ReaderCondition, antennas: Mapping[int, AntennaCondition], port: int) -> bool:
+    """Whether a port delivers reads: its reader is reading and has not said that the port is down."""
+    return condition is ReaderCondition.READING and antennas.get(port) is not AntennaCondition.DOWN

@@ -1,0 +1,148 @@
+"""The readers as a whole: what each last said of itself, told to the zones, to the world and to the alerts."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway import payloads
+from gateway.alerts import AlertBoard, AlertKind
+from gateway.domain.zones import US_PER_S, LiveZone, antenna_works
+from gateway.intake import Intake
+from readers.driver import Clock
+from readers.model import AntennaCondition, ReadBatch, ReaderCondition, ReaderEvent, ReaderNotice, ReaderState
+
+# A rate is told over this long; shorter ones jump with every inventory round.
+RATE_US = 5 * US_PER_S
+# A reader's notices of these kinds are alerts of their own.
+NOTICE_ALERTS = {"clock_jump": AlertKind.CLOCK_JUMP}
+
+
+@dataclass(slots=True)
+class Member:
+    """One reader: its last state, its reads, and the zones its antennas look into."""
+
+    driver: str
+    zone_of: Mapping[int, LiveZone]
+    state: ReaderState
+    since_us: int
+    reads: int = 0
+    notices: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    reads_per_s: float = 0.0
+    counted_reads: int = 0
+    counted_us: int = 0
+
+
+class Fleet:
+    """The sink of every driver."""
+
+    def __init__(
+        self, intake: Intake, clock: Clock, alerts: AlertBoard, on_state: Callable[[str, payloads.ReaderStatus], None]
+    ) -> None:
+        self.members: dict[str, Member] = {}
+        self._intake = intake
+        self._clock = clock
+        self._alerts = alerts
+        self._on_state = on_state
+
+    def join(self, reader: str, driver: str, zone_of: Mapping[int, LiveZone], address: str) -> None:
+        """A configured reader, before its first connection."""
+        state = ReaderState(reader, ReaderCondition.CONNECTING, address=address)
+        now_us = self._clock.monotonic_us()
+        if reader in self.members:
+            self._forgive_antennas(reader)
+        self.members[reader] = Member(driver, zone_of, state, now_us, counted_us=now_us)
+        self._on_state(reader, self.status(reader))
+
+    def remap(self, reader: str, zone_of: Mapping[int, LiveZone]) -> None:
+        """Its antennas look into other zones from now on."""
+        member = self.members[reader]
+        member.zone_of = zone_of
+        self._tell_zones(member)
+
+    def leave(self, reader: str) -> None:
+        """It is configured no longer."""
+        self._forgive_antennas(reader)
+        del self.members[reader]
+        self._alerts.clear(AlertKind.READER_DOWN, reader)
+
+    def put(self, event: ReaderEvent) -> None:
+        """What a driver says: reads go to the line's queue, the rest is kept here."""
+        member = self.members[event.reader]
+        match event:
+            case ReadBatch():
+                member.reads += len(event.reads)
+                self._intake.put(event)
+            case ReaderState():
+                self._change(member, event)
+            case ReaderNotice():
+                member.notices[event.fault.kind] += event.count
+                kind = NOTICE_ALERTS.get(event.fault.kind, AlertKind.FRAME_ERRORS)
+                self._alerts.once(kind, event.reader, event.fault.text, event.fault.hint)
+
+    def _change(self, member: Member, state: ReaderState) -> None:
+        now_us = self._clock.monotonic_us()
+        if state.condition is not member.state.condition:
+            member.since_us = now_us
+        member.state = state
+        self._tell_zones(member)
+        if state.condition is ReaderCondition.READING:
+            self._alerts.clear(AlertKind.READER_DOWN, state.reader)
+        elif state.fault is not None:
+            fault = state.fault
+            member.failures[fault.kind] += 1
+            self._alerts.raise_(AlertKind.READER_DOWN, state.reader, f"{fault.kind}: {fault.text}", fault.hint)
+        self._on_state(state.reader, self.status(state.reader))
+
+    def _tell_zones(self, member: Member) -> None:
+        state, now_us = member.state, self._clock.monotonic_us()
+        for port, zone in member.zone_of.items():
+            works = antenna_works(state.condition, state.antennas, port)
+            zone.observe((state.reader, port), working=works, now_us=now_us)
+            self._alert_antenna(state, port)
+
+    def _alert_antenna(self, state: ReaderState, port: int) -> None:
+        subject = f"{state.reader}:{port}"
+        if state.antennas.get(port) is AntennaCondition.DOWN:
+            hint = "check the cable and the antenna; departures of its zone wait until it is back"
+            self._alerts.raise_(AlertKind.ANTENNA_DOWN, subject, "the reader says this antenna is not connected", hint)
+        else:
+            self._alerts.clear(AlertKind.ANTENNA_DOWN, subject)
+
+    def _forgive_antennas(self, reader: str) -> None:
+        """Its ports may be others from now on: what was said of them is taken back."""
+        for port in self.members[reader].zone_of:
+            self._alerts.clear(AlertKind.ANTENNA_DOWN, f"{reader}:{port}")
+
+    def measure(self) -> None:
+        """Bring the rates up to date; a rate that changed much is told."""
+        now_us = self._clock.monotonic_us()
+        for reader, member in self.members.items():
+            elapsed_us = now_us - member.counted_us
+            if elapsed_us < RATE_US:
+                continue
+            rate = (member.reads - member.counted_reads) * US_PER_S / elapsed_us
+            told, member.reads_per_s = member.reads_per_s, rate
+            member.counted_reads, member.counted_us = member.reads, now_us
+            if abs(rate - told) > max(5.0, 0.2 * told):
+                self._on_state(reader, self.status(reader))
+
+    def status(self, reader: str) -> payloads.ReaderStatus:
+        """A reader's state as the contract wants it."""
+        member = self.members[reader]
+        state = member.state
+        since_utc_us = self._clock.utc_us() - (self._clock.monotonic_us() - member.since_us)
+        fault = state.fault
+        error = payloads.ReaderErrorText(kind=fault.kind, text=fault.text, hint=fault.hint) if fault else None
+        return payloads.ReaderStatus(
+            state=state.condition.value,
+            driver=member.driver,
+            model=state.model,
+            firmware=state.firmware,
+            address=state.address,
+            antennas={str(port): condition.value for port, condition in sorted(state.antennas.items())},
+            reads_per_s=round(member.reads_per_s, 1),
+            clock_offset_ms=state.clock_offset_ms,
+            error=error,
+            since=payloads.rfc3339(since_utc_us),
+        )

@@ -1,0 +1,35 @@
+"""The bounded queue between the readers and the line: under overload the oldest reads go, counted."""
+
+from collections import deque
+
+from readers.model import ReadBatch
+
+# Reads, not batches: some 200 bytes each, so at most 40 MB; at 50,000 reads/s it bridges four seconds.
+MAX_WAITING_READS = 200_000
+
+
+class Intake:
+    """Batches wait here for the line. Neither end ever blocks."""
+
+    def __init__(self, max_reads: int = MAX_WAITING_READS) -> None:
+        self._max_reads = max_reads
+        self._batches: deque[ReadBatch] = deque()
+        self.waiting_reads = 0
+        self.dropped: dict[str, int] = {}
+
+    def put(self, batch: ReadBatch) -> None:
+        """Queue a batch; where it does not fit, the oldest make room."""
+        self._batches.append(batch)
+        self.waiting_reads += len(batch.reads)
+        while self.waiting_reads > self._max_reads and len(self._batches) > 1:
+            oldest = self._batches.popleft()
+            self.waiting_reads -= len(oldest.reads)
+            self.dropped[oldest.reader] = self.dropped.get(oldest.reader, 0) + len(oldest.reads)
+
+    def take(self) -> ReadBatch | None:
+        """The oldest batch, None where there is none."""
+        if not self._batches:
+            return None
+        batch = self._batches.popleft()
+        self.waiting_reads -= len(batch.reads)
+        return batch

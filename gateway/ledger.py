@@ -1,0 +1,445 @@
+"""The ledger: item state, stock and numbered deltas on disk, in one SQLite file.
+
+A step and what caused it go to disk in one transaction; the delta's number is allocated in that transaction. Commits
+that arrive while another is under way share the next transaction (group commit). `synchronous=FULL` makes what was
+committed survive a power cut. One connection writes; the second only reads, because two writers can corrupt a WAL
+in the SQLite that Debian 12 ships (3.40.1).
+"""
+
+import asyncio
+import fcntl
+import sqlite3
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiosqlite
+
+from gateway import migrations, payloads
+from gateway.domain.delta import Change, Step, StockKey
+from gateway.domain.items import Presence
+from gateway.domain.records import ItemRecord
+from gateway.domain.stock import StockRow
+from gateway.domain.tags import TagKey, key_bits, key_epc, tag_key
+
+# A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
+GROUP_COMMIT_S = 0.02
+# ... and at most so many share one transaction, so that it stays a few milliseconds long.
+GROUP_COMMIT_REQUESTS = 200
+# Recent deltas stay in memory: the uplink reads the disk only after an outage.
+RECENT_DELTAS = 2_000
+# The file is trimmed before it reaches its limit, and in small transactions.
+TRIM_AT_SHARE = 0.8
+TRIM_DELTAS_PER_COMMIT = 1_000
+# SQLite keeps the WAL until a checkpoint; beyond this size it is cut back after one.
+WAL_LIMIT_BYTES = 16_000_000
+# A reader of the file (a technician's sqlite3) may hold a lock this long before a commit fails.
+BUSY_TIMEOUT_MS = 5_000
+US_PER_DAY = 86_400_000_000
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used as it is; `hint` says what an operator can do."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a ledger stands: deltas `trimmed` + 1 .. `seq` are in it, those up to `acknowledged` were delivered."""
+
+    epoch: str
+    boot: int
+    seq: int
+    acknowledged: int
+    trimmed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one moment changed; goes to disk wholly or not at all. `steps` get consecutive numbers."""
+
+    at_utc_us: int = 0
+    steps: Sequence[Step] = ()
+    items: Sequence[ItemRecord] = ()
+    forgotten: Sequence[TagKey] = ()
+    learnt_zones: Sequence[str] = ()
+    acknowledged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A delta that is on disk, as it is published."""
+
+    seq: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StockAt:
+    """The whole stock as of delta `seq` of `epoch`."""
+
+    epoch: str
+    seq: int
+    rows: tuple[StockRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What a trim dropped; `unsent` deltas never reached the broker: consumers take the snapshot instead."""
+
+    acknowledged: int = 0
+    unsent: int = 0
+    used_share: float = 0.0
+
+
+class Ledger:
+    """An open ledger; made by `open_ledger`."""
+
+    def __init__(
+        self, writer: aiosqlite.Connection, reader: aiosqlite.Connection, found: Position, max_bytes: int
+    ) -> None:
+        self.found = found
+        """Where it stood when it was opened: the end of the life before."""
+        self.position = replace(found, boot=found.boot + 1)
+        self.commits = 0
+        self._writer = writer
+        self._reader = reader
+        self._max_bytes = max_bytes
+        self._writing = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._waiting: deque[tuple[Commit, asyncio.Future[list[Numbered]]]] = deque()
+        self._wake = asyncio.Event()
+        self._recent: deque[Numbered] = deque(maxlen=RECENT_DELTAS)
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    async def commit(self, commit: Commit) -> list[Numbered]:
+        """Put it on disk together with whatever else is waiting; returns its deltas once they are safe.
+
+        Raises sqlite3.Error when the disk refuses; nothing of the commit is in the ledger then. A caller that is
+        cancelled does not take its commit back.
+        """
+        return await asyncio.shield(self.submit(commit))
+
+    def submit(self, commit: Commit) -> asyncio.Future[list[Numbered]]:
+        """Queue a commit; the future tells its fate as `commit` does."""
+        done: asyncio.Future[list[Numbered]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((commit, done))
+        self._wake.set()
+        return done
+
+    async def run(self) -> None:
+        """Write groups until cancelled."""
+        while True:
+            await self._wake.wait()
+            if len(self._waiting) < GROUP_COMMIT_REQUESTS:
+                await asyncio.sleep(GROUP_COMMIT_S)
+            self._wake.clear()
+            while self._waiting:
+                await self._write_group()
+
+    async def _write_group(self) -> None:
+        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_COMMIT_REQUESTS))]
+        try:
+            async with self._writing:
+                results = await self._write([commit for commit, _ in group])
+        except sqlite3.Error as error:
+            for _, done in group:
+                if not done.done():
+                    done.set_exception(error)
+            return
+        for (_, done), numbered in zip(group, results, strict=True):
+            if not done.done():
+                done.set_result(numbered)
+
+    async def _write(self, group: Sequence[Commit]) -> list[list[Numbered]]:
+        """One transaction for all of them; the position moves only after it is on disk."""
+        position = self.position
+        results: list[list[Numbered]] = []
+        rows: list[tuple[int, int, bytes]] = []
+        stock: dict[StockKey, Change] = {}
+        items: dict[TagKey, ItemRecord | None] = {}
+        learnt: list[tuple[str]] = []
+        for commit in group:
+            numbered = []
+            for step in commit.steps:
+                position = replace(position, seq=position.seq + 1)
+                payload = encode_delta(step, position.epoch, position.seq, commit.at_utc_us)
+                numbered.append(Numbered(position.seq, payload))
+                rows.append((position.seq, commit.at_utc_us, payload))
+                stock.update({(change.gtin, change.zone): change for change in step.changes})
+            results.append(numbered)
+            items.update({record.key: record for record in commit.items})
+            items.update(dict.fromkeys(commit.forgotten))
+            learnt.extend((zone,) for zone in commit.learnt_zones)
+            acknowledged = max(position.acknowledged, commit.acknowledged)
+            position = replace(position, acknowledged=acknowledged)
+        async with self._transaction():
+            await self._many("INSERT INTO deltas VALUES (?, ?, ?)", rows)
+            await self._many(
+                "INSERT OR REPLACE INTO stock VALUES (?, ?, ?, ?, ?)",
+                [(c.gtin, c.zone, c.disposition, c.quantity, c.confirmed) for c in stock.values() if c.quantity],
+            )
+            await self._many(
+                "DELETE FROM stock WHERE gtin = ? AND zone = ?",
+                [key for key, change in stock.items() if not change.quantity],
+            )
+            await self._many(
+                "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_item_row(record) for record in items.values() if record],
+            )
+            await self._many(
+                "DELETE FROM items WHERE epc = ? AND bits = ?",
+                [(key_epc(key), key_bits(key)) for key, record in items.items() if not record],
+            )
+            await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", learnt)
+            await self._writer.execute(
+                "UPDATE ledger SET seq = ?, acknowledged = ?", (position.seq, position.acknowledged)
+            )
+        self.position = position
+        self.commits += 1
+        for numbered in results:
+            self._recent.extend(numbered)
+        return results
+
+    async def _many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        if rows:
+            await self._writer.executemany(sql, rows)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        """All or nothing; the caller holds `_writing`."""
+        await self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            await self._writer.execute("COMMIT")
+        except BaseException:
+            await self._writer.rollback()
+            raise
+
+    async def open_life(self, epoch: str | None, boot: int) -> None:
+        """Enter this life's boot number; with an epoch, start a new one (the old deltas mean nothing in it)."""
+        async with self._writing:
+            position = replace(self.position, boot=boot)
+            async with self._transaction():
+                if epoch is not None:
+                    position = replace(position, epoch=epoch, seq=0, acknowledged=0, trimmed=0)
+                    await self._writer.execute("DELETE FROM deltas")
+                await self._writer.execute(
+                    "UPDATE ledger SET epoch = ?, boot = ?, seq = ?, acknowledged = ?, trimmed = ?",
+                    (position.epoch, position.boot, position.seq, position.acknowledged, position.trimmed),
+                )
+            self.position = position
+            if epoch is not None:
+                self._recent.clear()
+
+    async def trim(self, now_utc_us: int, retain_days: float) -> Trimmed:
+        """Drop what need not be kept: old acknowledged deltas, and what the size limit leaves no room for.
+
+        Acknowledged ones go first, oldest first; then unsent ones, oldest first. Never stock.
+        """
+        horizon_utc_us = now_utc_us - int(retain_days * US_PER_DAY)
+        acknowledged = unsent = 0
+        while True:
+            used_share = await self._used_share()
+            last = await self._last_to_drop(horizon_utc_us, full=used_share >= TRIM_AT_SHARE)
+            if last is None:
+                return Trimmed(acknowledged, unsent, used_share)
+            async with self._writing:
+                async with self._transaction():
+                    cursor = await self._writer.execute("DELETE FROM deltas WHERE seq <= ?", (last,))
+                    await self._writer.execute("UPDATE ledger SET trimmed = ?", (last,))
+                before = self.position
+                self.position = replace(before, trimmed=last)
+            if last <= before.acknowledged:
+                acknowledged += cursor.rowcount
+            else:
+                unsent += cursor.rowcount
+            while self._recent and self._recent[0].seq <= last:
+                self._recent.popleft()
+
+    async def _last_to_drop(self, horizon_utc_us: int, *, full: bool) -> int | None:
+        """The last delta of the next small batch to drop."""
+        # Only the oldest are looked at: searching all of them by age would read the whole file every time.
+        rows = await self._read("SELECT seq, at_utc_us FROM deltas ORDER BY seq LIMIT ?", (TRIM_DELTAS_PER_COMMIT,))
+        seqs = [int(seq) for seq, at_utc_us in rows if full or at_utc_us < horizon_utc_us]
+        delivered = [seq for seq in seqs if seq <= self.position.acknowledged]
+        if delivered:
+            return delivered[-1]
+        return seqs[-1] if full and seqs else None
+
+    async def _used_share(self) -> float:
+        """How much of its limit the file uses, pages that are free again not counted."""
+        ((used,),) = await self._read(
+            "SELECT (pages.page_count - free.freelist_count) * sizes.page_size"
+            " FROM pragma_page_count AS pages, pragma_freelist_count AS free, pragma_page_size AS sizes"
+        )
+        return float(used) / self._max_bytes
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    async def _read(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        async with self._reading:
+            return list(await self._reader.execute_fetchall(sql, values))
+
+    def recent(self, seq: int) -> bytes | None:
+        """A delta's payload without a look at the disk; None where it is not one of the latest."""
+        index = seq - self._recent[0].seq if self._recent else -1
+        return self._recent[index].payload if 0 <= index < len(self._recent) else None
+
+    async def deltas(self, first: int, limit: int) -> list[Numbered]:
+        """Up to `limit` deltas in order, from number `first` on, or from the oldest one that is still there."""
+        rows = await self._read("SELECT seq, payload FROM deltas WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
+        return [Numbered(int(seq), bytes(payload)) for seq, payload in rows]
+
+    async def stock(self) -> StockAt:
+        """The stock that is on disk, and the number of the delta that made it so."""
+        async with self._reading:
+            reader = self._reader
+            await reader.execute("BEGIN")
+            try:
+                ((epoch, seq),) = await reader.execute_fetchall("SELECT epoch, seq FROM ledger")
+                rows = await reader.execute_fetchall("SELECT gtin, zone, disposition, quantity, confirmed FROM stock")
+            finally:
+                await reader.rollback()
+        return StockAt(epoch, seq, tuple(StockRow(*row) for row in rows))
+
+    async def items(self) -> list[ItemRecord]:
+        """Every item at rest."""
+        rows = await self._read("SELECT * FROM items")
+        return [
+            ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *rest)
+            for epc, bits, gtin, serial, presence, *rest in rows
+        ]
+
+    async def learnt_zones(self) -> set[str]:
+        """The zones whose first count has settled."""
+        return {str(zone) for (zone,) in await self._read("SELECT zone FROM learnt_zones")}
+
+
+def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
+    """A step with its number, as it goes to the broker."""
+    changes = tuple(
+        payloads.Change(
+            gtin=change.gtin,
+            zone=change.zone,
+            disposition=change.disposition,
+            quantity=change.quantity,
+            confirmed=change.confirmed,
+            change=change.change,
+            stale=True if change.stale else None,
+        )
+        for change in step.changes
+    )
+    causes = {cause.value: count for cause, count in step.causes.items()}
+    at = payloads.rfc3339(at_utc_us)
+    return payloads.Delta(epoch=epoch, seq=seq, at=at, changes=changes, causes=causes).encode()
+
+
+def _item_row(record: ItemRecord) -> tuple[object, ...]:
+    return (
+        key_epc(record.key),
+        key_bits(record.key),
+        record.gtin,
+        record.serial,
+        record.presence.value,
+        record.zone,
+        record.changed_utc_us,
+        record.seen_utc_us,
+        record.read_chance,
+        record.learnt_s,
+        record.silence_s,
+    )
+
+
+@asynccontextmanager
+async def open_ledger(path: Path, site: str, gateway: str, *, max_bytes: int, utc_us: int) -> AsyncIterator[Ledger]:
+    """Open the ledger at `path` (absolute), making or migrating it as needed, and enter a new boot.
+
+    The first boot of a new ledger is numbered by the clock, in seconds: should an earlier ledger of this gateway be
+    lost together with the broker's retained topics, consumers still see that this life is the newer one.
+
+    Raises LedgerError where it belongs to another gateway, is damaged, or was written by a newer version.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_only_user(path))
+            writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
+            await _prepare(writer, max_bytes)
+            await _migrate(writer)
+            found = await _identify(writer, site, gateway, utc_us // 1_000_000)
+            uri = f"{path.as_uri()}?mode=ro"
+            reader = await stack.enter_async_context(aiosqlite.connect(uri, uri=True, isolation_level=None))
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise LedgerError(
+                f"{path}: cannot be opened: {error}",
+                "check the path, its owner and the disk; a damaged file can be moved away: "
+                "a new one starts a new epoch and counts the shop again",
+            ) from error
+        yield Ledger(writer, reader, found, max_bytes)
+
+
+@contextmanager
+def _only_user(path: Path) -> Iterator[None]:
+    """Keep a second gateway off this ledger: two would give the same number to two deltas."""
+    with Path(f"{path}.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LedgerError(
+                f"{path}: another gateway is running on this ledger",
+                "stop it first, or give this one a ledger.path of its own",
+            ) from error
+        yield
+
+
+async def _prepare(writer: aiosqlite.Connection, max_bytes: int) -> None:
+    await writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    await writer.execute("PRAGMA journal_mode = WAL")
+    await writer.execute("PRAGMA synchronous = FULL")
+    await writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+    ((page_bytes,),) = await writer.execute_fetchall("PRAGMA page_size")
+    await writer.execute(f"PRAGMA max_page_count = {max_bytes // page_bytes}")
+    ((verdict,),) = await writer.execute_fetchall("PRAGMA quick_check(1)")
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+
+
+async def _migrate(writer: aiosqlite.Connection) -> None:
+    """Bring the schema up to date, each step in a transaction of its own."""
+    ((version,),) = await writer.execute_fetchall("PRAGMA user_version")
+    steps = migrations.steps()
+    newest = steps[-1][0]
+    if version > newest:
+        raise LedgerError(
+            f"the ledger is of version {version}, this software knows {newest}",
+            "install the version of tallygate that wrote it, or a newer one",
+        )
+    for number, sql in steps:
+        if number > version:
+            await writer.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+async def _identify(writer: aiosqlite.Connection, site: str, gateway: str, first_boot: int) -> Position:
+    """Whose ledger it is and where it stood; a new one becomes ours. The new boot is on disk when this returns."""
+    await writer.execute(
+        "INSERT OR IGNORE INTO ledger VALUES (1, ?, ?, ?, ?, 0, 0, 0)", (site, gateway, str(uuid.uuid4()), first_boot)
+    )
+    ((owner_site, owner, *numbers),) = await writer.execute_fetchall(
+        "SELECT site, gateway, epoch, boot, seq, acknowledged, trimmed FROM ledger"
+    )
+    if (owner_site, owner) != (site, gateway):
+        raise LedgerError(
+            f"the ledger belongs to {owner_site}/{owner}, the configuration says {site}/{gateway}",
+            "put the names back, or give this gateway a ledger path of its own",
+        )
+    found = Position(*numbers)
+    await writer.execute("UPDATE ledger SET boot = ?", (found.boot + 1,))
+    return found

@@ -1,0 +1,207 @@
+"""The line: reads become items, items stock, stock numbered deltas on disk. One task, in step with the clock."""
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from gateway.alerts import AlertBoard, AlertKind
+from gateway.domain.inventory import Inventory
+from gateway.domain.items import COUNTED, Item, Transition
+from gateway.domain.stock import Stock
+from gateway.domain.zones import US_PER_S, Antenna, LiveZone
+from gateway.intake import Intake
+from gateway.ledger import Commit, Ledger, Numbered
+from readers.driver import Clock
+
+log = logging.getLogger(__name__)
+
+# How often the queue is emptied: often enough to stay short, rarely enough to cost nothing when idle.
+DRAIN_S = 0.02
+# One turn of the loop ingests at most this long, then readers and keepalives get theirs.
+TURN_US = 20_000
+# How often items are judged. A tick that took long (a hundred thousand tags) makes the next one wait in proportion.
+TICK_US = 250_000
+TICK_REST = 4
+# Learnt read rates go to disk once a minute, a slice a tick: losing them costs patience, not stock.
+CHECKPOINT_US = 60 * US_PER_S
+CHECKPOINT_ITEMS_PER_TICK = 1_000
+# ... and only what has changed by this share, or has been silent for this long.
+CHECKPOINT_SHARE = 0.1
+CHECKPOINT_SILENCE_S = 30.0
+# Items missing for hours are looked for this often.
+SEARCH_US = 10 * US_PER_S
+# A disk that refused is asked again after this long; the reads wait meanwhile, bounded.
+DISK_RETRY_S = 1.0
+
+
+class Line:
+    """Owns the inventory and the stock; nothing else changes them."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        stock: Stock,
+        ledger: Ledger,
+        intake: Intake,
+        clock: Clock,
+        alerts: AlertBoard,
+        *,
+        on_deltas: Callable[[list[Numbered]], None],
+        on_zone: Callable[[LiveZone], None],
+    ) -> None:
+        self.inventory = inventory
+        self.stock = stock
+        self._ledger = ledger
+        self._intake = intake
+        self._clock = clock
+        self._alerts = alerts
+        self._on_deltas = on_deltas
+        self._on_zone = on_zone
+        self._told = {zone.id: zone.state for zone in inventory.zones.values()}
+        self._unlearnt = {zone.id for zone in inventory.zones.values() if zone.learning}
+        self._checkpoint: Iterator[Item] = iter(())
+        self._checkpoint_us = 0
+        self._tick_due_us = 0
+        self._search_due_us = 0
+        self._booking = asyncio.Lock()
+        self._owed: deque[Commit] = deque()
+        self._asked: asyncio.Future[list[Numbered]] | None = None
+        self.refused_by_disk = False
+        self.ticked_us = 0
+        self.transitions: dict[str, int] = {}
+
+    async def run(self, first: list[Transition]) -> None:
+        """Run until cancelled; `first` is what taking up the ledger has already changed."""
+        self._checkpoint_us = self._clock.monotonic_us()
+        self.ticked_us = self._checkpoint_us
+        await self._book(first)
+        while True:
+            await self.drain(until_us=self._tick_due_us)
+            if self._clock.monotonic_us() >= self._tick_due_us:
+                await self.tick()
+            await asyncio.sleep(DRAIN_S)
+
+    async def drain(self, until_us: int | None = None) -> None:
+        """Ingest all that waits; under a flood that never ends, until then."""
+        turn_us = self._clock.monotonic_us() + TURN_US
+        while (batch := self._intake.take()) is not None:
+            self.inventory.ingest(batch)
+            now_us = self._clock.monotonic_us()
+            if now_us > turn_us:
+                if until_us is not None and now_us >= until_us:
+                    return
+                await asyncio.sleep(0)
+                turn_us = self._clock.monotonic_us() + TURN_US
+
+    async def tick(self) -> None:
+        """Judge once, and put what changed on disk."""
+        now_us = self._clock.monotonic_us()
+        made = self.inventory.tick(now_us)
+        # Only the judging counts: after a disk that was stuck for minutes the next tick comes at once.
+        rest_us = TICK_REST * (self._clock.monotonic_us() - now_us)
+        self._tick_due_us = now_us + (rest_us if self.inventory.behind else max(TICK_US, rest_us))
+        await self._book(made)
+        self._tell_zones()
+        self._warn_of_missing(now_us)
+        self.ticked_us = self._clock.monotonic_us()
+
+    async def configure(self, zones: list[LiveZone], zone_of: dict[Antenna, LiveZone]) -> None:
+        """Other zones or antennas from now on; what that empties goes to disk at once."""
+        made = self.inventory.configure(zones, zone_of, self._clock.monotonic_us())
+        self._unlearnt = {zone.id for zone in zones if zone.learning}
+        self._told = {zone.id: zone.state for zone in zones}
+        await self._book(made)
+
+    async def _book(self, transitions: list[Transition]) -> None:
+        """Derive the deltas of what changed and commit them together; one booking at a time, in order."""
+        async with self._booking:
+            await self._book_alone(transitions)
+
+    async def _book_alone(self, transitions: list[Transition]) -> None:
+        now_us, utc_us = self._clock.monotonic_us(), self._clock.utc_us()
+        for made in transitions:
+            self.transitions[made.cause.value] = self.transitions.get(made.cause.value, 0) + 1
+        step = self.stock.apply(transitions)
+        steps = [] if step is None else list(step.split())
+        for confirmed in self.stock.confirm(self.inventory.zones.values(), now_us):
+            steps.extend(confirmed.split())
+        forgotten, self.inventory.forgotten = self.inventory.forgotten, []
+        changed = dict.fromkeys(made.item for made in transitions)
+        changed.update(dict.fromkeys(self._checkpointed(now_us)))
+        learnt = [name for name in self._unlearnt if not self.inventory.zones[name].learning]
+        if steps or changed or forgotten or learnt or self._owed:
+            records = [self.inventory.record(item, now_us, utc_us) for item in changed]
+            numbered = await self._commit(Commit(utc_us, steps, records, forgotten, learnt))
+            self._unlearnt.difference_update(learnt)
+            if numbered:
+                self._on_deltas(numbered)
+
+    async def _commit(self, commit: Commit) -> list[Numbered]:
+        """Until the disk takes it: a delta that was derived is a fact and is not given up.
+
+        Nor when cancelled: what is owed then goes to disk before anything that is booked later.
+        """
+        self._owed.append(commit)
+        numbered: list[Numbered] = []
+        while self._owed:
+            self._asked = self._asked or self._ledger.submit(self._owed[0])
+            try:
+                numbered += await asyncio.shield(self._asked)
+            except sqlite3.Error as error:
+                self._asked = None
+                self.refused_by_disk = True
+                hint = "free space on its disk; the line goes on by itself as soon as it can write"
+                self._alerts.raise_(AlertKind.LEDGER_NEAR_LIMIT, "ledger", f"cannot be written: {error}", hint)
+                await asyncio.sleep(DISK_RETRY_S)
+            else:
+                self._asked = None
+                self.refused_by_disk = False
+                self._owed.popleft()
+        self._alerts.clear(AlertKind.LEDGER_NEAR_LIMIT, "ledger")
+        return numbered
+
+    def _checkpointed(self, now_us: int) -> list[Item]:
+        """The next few items whose learnt state goes to disk again."""
+        if now_us - self._checkpoint_us >= CHECKPOINT_US:
+            self._checkpoint_us = now_us
+            self._checkpoint = iter([item for item in self.inventory if item.presence in COUNTED])
+        found = [item for item in islice(self._checkpoint, CHECKPOINT_ITEMS_PER_TICK) if _has_news(item)]
+        for item in found:
+            item.saved_chance = item.read_chance
+        return found
+
+    def _tell_zones(self) -> None:
+        for zone in self.inventory.zones.values():
+            if zone.state is not self._told[zone.id]:
+                self._told[zone.id] = zone.state
+                self._on_zone(zone)
+
+    def _warn_of_missing(self, now_us: int) -> None:
+        """An item that has been missing for its zone's limit is worth a look; said once an item."""
+        if now_us < self._search_due_us:
+            return
+        self._search_due_us = now_us + SEARCH_US
+        for item in self.inventory.missing:
+            zone = item.zone
+            if zone is None or now_us - item.changed_us < zone.params.presence.missing_alert_s * US_PER_S:
+                continue
+            if not item.alerted:
+                item.alerted = True
+                hours = (now_us - item.changed_us) / US_PER_S / 3600
+                self._alerts.once(
+                    AlertKind.ITEM_MISSING_LONG,
+                    zone.id,
+                    f"an item of GTIN {item.identity.gtin} has been missing for {hours:.0f} h",
+                    "count this GTIN in the zone, or look for a blocked or detached tag",
+                )
+
+
+def _has_news(item: Item) -> bool:
+    """Whether an item has learnt, or been silent for, what is worth a write to an SD card."""
+    if item.presence not in COUNTED or item.zone is None:
+        return False
+    learnt = abs(item.read_chance - item.saved_chance) > CHECKPOINT_SHARE * item.saved_chance
+    return learnt or item.zone.clock_s - item.seen_clock_s > CHECKPOINT_SILENCE_S

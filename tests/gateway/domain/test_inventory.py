@@ -1,0 +1,505 @@
+import gc
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain import inventory as module
+from gateway.domain.items import Cause, Presence
+from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
+from gateway.domain.zones import US_PER_S, LiveZone, ZoneState
+from readers.model import ReadBatch
+from tests.gateway.shop import RACK, READER, UTC_US, HandClock, Shop, alias, identity, tag
+
+DOOR = PROFILES[Profile.DOOR]
+# Bounds that are the same for every tag, and short.
+QUICK = PresenceParams(missing_floor_s=60.0, departed_floor_s=120.0, silence_ceiling_s=120.0, missing_chance=0.5)
+QUICK_SHOP = {"a": QUICK, "b": QUICK, "door": DOOR}
+FOREIGN = b"\xe2\x80\x11\x60\x60\x00\x02\x05\x3d\x9c\x4a\x11"
+
+
+def causes(made: list[module.Transition]) -> list[Cause]:
+    return [one.cause for one in made]
+
+
+# -- coming ---------------------------------------------------------------------------------------------------
+
+
+def test_a_ghost_never_counts_and_leaves_no_trace() -> None:
+    shop = Shop()
+    shop.hear(1, tag(7))
+    assert shop.wait(200) == []
+    assert len(shop.inventory) == 0
+    assert shop.inventory.find(identity(7)) is None
+    assert shop.inventory.forgotten == []
+    gc.collect()
+    assert not any(isinstance(thing, module.Item) and thing.identity.serial == "7" for thing in gc.get_objects())
+
+
+def test_one_report_at_one_instant_is_a_ghost_however_often_it_was_seen() -> None:
+    shop = Shop()
+    shop.hear(1, tag(7), count=5000)
+    assert shop.wait(30) == []
+    assert shop.item(7).presence is Presence.GLIMPSED
+
+
+@pytest.mark.parametrize(("gap_s", "counts"), [(0.25, False), (0.3, True), (50.0, True), (61.0, False)])
+def test_a_second_read_counts_when_it_comes_late_enough_and_not_too_late(gap_s: float, counts: bool) -> None:
+    shop = Shop()
+    shop.hear(1, tag(7))
+    shop.tick()
+    shop.clock.turn(gap_s)
+    shop.hear(1, tag(7))
+    made = shop.tick()
+    assert causes(made) == ([Cause.ARRIVED] if counts else [])
+    if counts:
+        assert (made[0].left, made[0].was, made[0].entered) == (None, Presence.GLIMPSED, shop.zones["a"])
+
+
+def test_reads_that_come_together_count_by_their_own_times() -> None:
+    shop = Shop()
+    shop.hear(1, tag(7), age_s=0.4)
+    shop.hear(1, tag(7))
+    assert causes(shop.tick()) == [Cause.ARRIVED]
+
+
+def test_one_report_of_several_reads_over_a_while_is_enough() -> None:
+    shop = Shop()
+    now_us = shop.clock.now_us
+    shop.inventory.ingest(ReadBatch(READER, now_us, 0, [(tag(7), 1, -55, now_us - 300_000, now_us, 2)]))
+    assert causes(shop.tick()) == [Cause.ARRIVED]
+
+
+def test_a_glimpse_that_is_renewed_is_not_forgotten_early() -> None:
+    shop = Shop({"a": replace(RACK, observed_reads=5)})
+    for _ in range(3):
+        shop.hear(1, tag(7))
+        shop.wait(50)
+    assert shop.item(7).reads == 3
+    shop.wait(150)
+    assert len(shop.inventory) == 0
+
+
+def test_a_backlog_tells_of_the_past_and_brings_nobody_in() -> None:
+    shop = Shop()
+    for age_s in (300.0, 299.0, 298.0):
+        shop.hear(1, tag(7), age_s=age_s)
+    assert shop.wait(1) == []
+    present = shop.place(8)
+    shop.wait(120)
+    assert present.presence is Presence.MISSING
+    shop.hear(1, tag(8), age_s=60.0)
+    assert shop.tick() == []
+    assert present.presence is Presence.MISSING
+
+
+def test_stamps_from_the_future_neither_count_nor_stick() -> None:
+    shop = Shop()
+    for _ in range(3):
+        shop.hear(1, tag(7), age_s=-3600.0)
+    assert shop.tick() == []
+    shop.hear(1, tag(9), age_s=-3600.0)
+    shop.wait(1)
+    shop.hear(1, tag(7))
+    assert causes(shop.tick()) == [Cause.ARRIVED]
+    shop.wait(130)
+    assert shop.inventory.find(identity(9)) is None
+
+
+def test_a_report_that_counts_nothing_is_a_read() -> None:
+    shop = Shop()
+    for _ in range(4):
+        shop.hear(1, tag(7), count=0)
+        shop.wait(0.25)
+    assert shop.item(7).presence is Presence.PRESENT
+    assert shop.item(7).cells[READER, 1].total == 4
+
+
+def test_an_item_comes_to_the_zone_that_hears_it_best() -> None:
+    shop = Shop()
+    made = shop.read_for(2, [(1, tag(7), -70), (2, tag(7), -50)])
+    assert [one.entered for one in made] == [shop.zones["b"]]
+
+
+def test_two_tags_of_one_item_are_one_item() -> None:
+    shop = Shop()
+    made = shop.read_for(3, [(1, tag(7), -55), (1, alias(7), -55), (2, alias(7), -70)])
+    assert causes(made) == [Cause.ARRIVED]
+    assert len(shop.inventory) == 1
+    assert shop.item(7).keys == [tag(7), alias(7)]
+    assert shop.item(7).cells[READER, 1].total == 6
+
+
+def test_an_epc_of_an_odd_length_is_a_tag_of_its_own() -> None:
+    shop = Shop()
+    for _ in range(4):
+        now_us = shop.clock.now_us
+        reads = [(tag(7), 1, -55, now_us, now_us, 0)]
+        shop.inventory.ingest(ReadBatch(READER, now_us, 0, reads, epc_bits=95))
+        shop.inventory.ingest(ReadBatch(READER, now_us, 0, [(tag(7), 9, -55, now_us, now_us, 1)], epc_bits=95))
+        shop.wait(0.25)
+    item = shop.item(7)
+    assert (item.keys, item.presence) == ([(tag(7), 95)], Presence.PRESENT)
+    assert shop.inventory.unmapped_reads == 4
+    whole = ReadBatch(READER, shop.clock.now_us, 0, [(tag(7), 1, -55, 0, 0, 1)], epc_bits=96)
+    shop.inventory.ingest(whole)
+    assert item.keys == [(tag(7), 95), tag(7)]
+
+
+def test_tags_that_are_no_stock_are_looked_at_once_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_FOREIGN_TAGS", 10)
+    shop = Shop()
+    asked: list[bytes] = []
+    monkeypatch.setattr(shop.inventory, "_identify", lambda epc, _bits: asked.append(epc))
+    for _ in range(3):
+        for port in (1, 2):
+            shop.hear(port, FOREIGN)
+        assert shop.wait(1) == []
+    assert asked == [FOREIGN]
+    for number in range(35):
+        shop.hear(1, FOREIGN + number.to_bytes(2))
+        shop.hear(2, FOREIGN + number.to_bytes(2))
+    assert len(shop.inventory._foreign) <= 10
+    assert sum(len(table) for table in shop.inventory._cells[READER].values()) <= 2 * 10
+    assert shop.tick() == []
+    assert len(shop.inventory) == 0
+
+
+def test_reads_of_antennas_without_a_zone_are_counted() -> None:
+    shop = Shop()
+    shop.hear(9, tag(7), tag(8))
+    shop.inventory.ingest(ReadBatch("stranger", shop.clock.now_us, 0, [(tag(7), 1, -55, 0, 0, 1)]))
+    assert shop.inventory.unmapped_reads == 3
+    assert shop.tick() == []
+
+
+# -- staying and going ----------------------------------------------------------------------------------------
+
+
+def test_silence_makes_it_missing_and_a_read_brings_it_back() -> None:
+    shop = Shop(QUICK_SHOP)
+    item = shop.place(7)
+    bound_s = item.missing_after_s(QUICK)
+    assert shop.wait(bound_s - 1) == []
+    (missing,) = shop.wait(2)
+    assert (missing.now, missing.left, missing.entered) == (Presence.MISSING, shop.zones["a"], shop.zones["a"])
+    assert list(shop.inventory.missing) == [item]
+    shop.hear(1, tag(7))
+    (back,) = shop.tick()
+    assert (back.was, back.now, back.cause) == (Presence.MISSING, Presence.PRESENT, Cause.CONFIRMED)
+    assert not shop.inventory.missing
+    assert shop.wait(item.missing_after_s(QUICK) - 1) == []
+
+
+def test_each_tag_has_the_patience_that_its_own_reads_explain() -> None:
+    shop = Shop()
+    shop.place(1)
+    shop.place(2)
+    for _ in range(30):
+        shop.read_for(10, [(1, tag(1), -55)])
+        shop.hear(1, tag(2))
+        shop.tick()
+    often, rarely = shop.item(1), shop.item(2)
+    assert often.missing_after_s(RACK) == RACK.missing_floor_s
+    assert rarely.missing_after_s(RACK) > 100
+    (made,) = shop.wait(70)
+    assert made.item is often
+
+
+def test_long_silence_is_a_departure() -> None:
+    shop = Shop(QUICK_SHOP)
+    item = shop.place(7)
+    made = shop.wait(125)
+    assert [one.now for one in made] == [Presence.MISSING, Presence.DEPARTED]
+    assert (made[1].left, made[1].entered, made[1].cause) == (shop.zones["a"], None, Cause.DEPARTED)
+    assert list(shop.inventory.departed) == [item]
+    assert shop.wait(500) == []
+
+
+def test_a_bound_that_is_met_exactly_ends_the_wait() -> None:
+    """Where the sum of start and bound rounds, their difference may round the other way: no tick may hang on it."""
+    bound_s = QUICK.missing_floor_s
+
+    def is_awkward(start_us: int) -> bool:
+        seen_s, now_s = (start_us + 1_001_500_000) / US_PER_S, (start_us + 1_061_500_000) / US_PER_S
+        return seen_s + bound_s <= now_s and now_s - seen_s < bound_s
+
+    awkward = [start_us for start_us in range(1000) if is_awkward(start_us)]
+    assert awkward
+    for start_us in awkward[:10]:
+        shop = Shop(QUICK_SHOP)
+        shop.clock.now_us += start_us
+        shop.wait(1000, step_s=20)
+        shop.place(7)
+        assert [one.now for one in shop.wait(bound_s, step_s=bound_s / 4)] == [Presence.MISSING]
+
+
+def test_whoever_is_silent_at_a_door_has_left() -> None:
+    shop = Shop()
+    item = shop.place(7)
+    moved = shop.read_for(4, [(3, tag(7), -45)], every_s=0.25)
+    assert causes(moved) == [Cause.MOVED]
+    assert item.zone is shop.zones["door"]
+    assert shop.wait(DOOR.exit_silence_s - 0.5) == []
+    (left,) = shop.wait(1)
+    assert (left.now, left.left) == (Presence.DEPARTED, shop.zones["door"])
+
+
+def test_what_has_left_returns_in_the_shop_and_not_at_the_door() -> None:
+    shop = Shop()
+    item = shop.place(7)
+    shop.read_for(4, [(3, tag(7), -45)], every_s=0.25)
+    shop.wait(10)
+    assert item.presence is Presence.DEPARTED
+    assert shop.read_for(60, [(3, tag(7), -45)]) == []
+    made = shop.read_for(10, [(1, tag(7), -75), (3, tag(7), -45)])
+    assert made == []
+    made = shop.read_for(10, [(1, tag(7), -55)])
+    assert causes(made) == [Cause.RETURNED]
+    assert made[0].entered is shop.zones["a"]
+
+
+def test_a_return_needs_the_evidence_of_an_arrival() -> None:
+    shop = Shop(QUICK_SHOP)
+    item = shop.place(7)
+    shop.wait(200)
+    shop.hear(1, tag(7))
+    assert shop.tick() == []
+    shop.wait(70)
+    shop.hear(1, tag(7))
+    assert shop.tick() == []
+    assert item.presence is Presence.DEPARTED
+    shop.wait(1)
+    shop.hear(1, tag(7))
+    assert causes(shop.tick()) == [Cause.RETURNED]
+
+
+def test_departed_items_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_DEPARTED_ITEMS", 5)
+    shop = Shop(QUICK_SHOP)
+    for serial in range(8):
+        shop.place(serial)
+    shop.wait(200)
+    assert len(shop.inventory) == 5
+    assert shop.inventory.forgotten == [tag(0), tag(1), tag(2)]
+    assert all(tag(0) not in table for table in shop.inventory._cells[READER].values())
+    assert causes(shop.read_for(2, [(1, tag(0), -55)])) == [Cause.ARRIVED]
+
+
+# -- moving ---------------------------------------------------------------------------------------------------
+
+
+def test_a_true_move_is_followed_and_a_cross_read_is_not() -> None:
+    shop = Shop()
+    shop.place(1)
+    shop.place(2)
+    assert shop.read_for(300, [(1, tag(1), -52), (2, tag(1), -62), (1, tag(2), -55)]) == []
+    made = shop.read_for(30, [(1, tag(1), -52), (2, tag(1), -62), (2, tag(2), -55)])
+    assert [(one.item, one.left, one.entered) for one in made] == [(shop.item(2), shop.zones["a"], shop.zones["b"])]
+
+
+def test_after_a_move_silence_is_counted_by_the_new_zone() -> None:
+    shop = Shop(QUICK_SHOP)
+    item = shop.place(7)
+    shop.read_for(30, [(2, tag(7), -50)])
+    assert item.zone is shop.zones["b"]
+    shop.fails("a")
+    (missing,) = shop.wait(70)
+    assert (missing.now, missing.left) == (Presence.MISSING, shop.zones["b"])
+
+
+def test_cross_reads_of_a_half_dead_zone_do_not_pile_up_into_a_move() -> None:
+    shop = Shop({"a": RACK, "b": RACK}, {"a": (1,), "b": (2, 4)})
+    shop.place(7)
+    shop.zones["b"].observe((READER, 4), working=False, now_us=shop.clock.now_us)
+    assert shop.zones["b"].state is ZoneState.DEGRADED
+    assert shop.read_for(1800, [(1, tag(7), -52), (2, tag(7), -65)]) == []
+
+
+# -- outages --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [(1,), (1, 4)], ids=["one antenna", "all antennas"])
+def test_an_outage_is_never_a_departure(broken: tuple[int, ...]) -> None:
+    shop = Shop({"a": QUICK, "b": QUICK}, {"a": (1, 4), "b": (2,)})
+    item = shop.place(7)
+    for port in broken:
+        shop.zones["a"].observe((READER, port), working=False, now_us=shop.clock.now_us)
+    assert shop.wait(24 * 3600, step_s=60) == []
+    shop.works("a")
+    silent_s = item.missing_after_s(QUICK)
+    assert shop.wait(silent_s - 2) == []
+    assert [one.now for one in shop.wait(4)] == [Presence.MISSING]
+
+
+def test_a_gateway_that_was_stuck_writes_nobody_off() -> None:
+    shop = Shop(QUICK_SHOP)
+    item = shop.place(7)
+    shop.clock.turn(6 * 3600)
+    assert shop.tick() == []
+    assert item.presence is Presence.PRESENT
+
+
+def test_an_outage_teaches_nothing_about_a_tag() -> None:
+    shop = Shop()
+    item = shop.place(7)
+    shop.read_for(60, [(1, tag(7), -55)])
+    chance = item.read_chance
+    shop.fails("a")
+    shop.wait(3600, step_s=60)
+    shop.works("a")
+    shop.read_for(1, [(1, tag(7), -55)])
+    assert item.read_chance >= chance
+
+
+def test_a_zone_whose_last_antenna_was_taken_away_keeps_its_stock() -> None:
+    shop = Shop(QUICK_SHOP)
+    item = shop.place(7)
+    zones = list(shop.zones.values())
+    shop.zones["a"].reform(shop.zones["a"].params, [], shop.clock.now_us)
+    remaining = {antenna: zone for antenna, zone in shop.zone_of.items() if zone.id != "a"}
+    assert shop.inventory.configure(zones, remaining, shop.clock.now_us) == []
+    assert shop.wait(3600, step_s=10) == []
+    assert item.presence is Presence.PRESENT
+
+
+# -- another configuration ------------------------------------------------------------------------------------
+
+
+def test_items_of_a_removed_zone_leave_it_and_return_where_they_are_read() -> None:
+    shop = Shop()
+    item, other = shop.place(7), shop.place(8, port=2)
+    shop.hear(1, tag(7))
+    keep = [shop.zones["b"], shop.zones["door"]]
+    zone_of = {(READER, 1): shop.zones["b"], (READER, 2): shop.zones["b"], (READER, 3): shop.zones["door"]}
+    made = shop.inventory.configure(keep, zone_of, shop.clock.now_us)
+    assert [(one.item, one.left, one.entered, one.cause) for one in made] == [
+        (item, shop.zones["a"], None, Cause.CONFIG)
+    ]
+    assert other.presence is Presence.PRESENT
+    made = shop.read_for(3, [(1, tag(7), -55)])
+    assert [(one.cause, one.entered) for one in made] == [(Cause.RETURNED, shop.zones["b"])]
+
+
+def test_every_tag_of_an_item_follows_a_remapped_antenna() -> None:
+    shop = Shop()
+    shop.read_for(3, [(1, tag(7), -55), (1, alias(7), -55)])
+    swapped = {(READER, 1): shop.zones["b"], (READER, 2): shop.zones["a"], (READER, 3): shop.zones["door"]}
+    assert shop.inventory.configure(shop.zones.values(), swapped, shop.clock.now_us) == []
+    made = shop.read_for(60, [(1, tag(7), -55)])
+    made += shop.read_for(60, [(1, alias(7), -55)])
+    assert [(one.cause, one.entered) for one in made] == [(Cause.MOVED, shop.zones["b"])]
+
+
+def test_reads_of_an_antenna_that_was_removed_are_dropped() -> None:
+    shop = Shop()
+    shop.place(7, port=2)
+    zone_of = {(READER, 1): shop.zones["a"]}
+    shop.hear(2, tag(9))
+    shop.inventory.configure([shop.zones["a"]], zone_of, shop.clock.now_us)
+    before = shop.inventory.unmapped_reads
+    shop.hear(2, tag(7))
+    assert shop.inventory.unmapped_reads == before + 1
+    assert shop.wait(100) == []
+
+
+def test_new_bounds_hold_at_once() -> None:
+    shop = Shop()
+    item = shop.place(7)
+    zone = shop.zones["a"]
+    zone.reform(Zone("a", ZoneKind.EXIT, DOOR), zone.antennas, shop.clock.now_us)
+    shop.inventory.configure(shop.zones.values(), shop.zone_of, shop.clock.now_us)
+    shop.wait(DOOR.exit_silence_s + 1)
+    assert item.presence is Presence.DEPARTED
+
+
+# -- another life ---------------------------------------------------------------------------------------------
+
+
+def another_life(shop: Shop, down_s: float, params: dict[str, PresenceParams]) -> tuple[Shop, list[module.Transition]]:
+    """What the next process makes of the records of this one; its monotonic clock began elsewhere."""
+    utc_us = UTC_US + shop.clock.now_us
+    records = [shop.inventory.record(item, shop.clock.now_us, utc_us) for item in shop.inventory]
+    after = Shop(params, clock=HandClock(10 * US_PER_S))
+    made = after.inventory.restore(records, after.clock.now_us, utc_us + round(down_s * US_PER_S))
+    return after, made
+
+
+def test_a_restart_forgets_nothing_and_counts_no_silence() -> None:
+    shop = Shop(QUICK_SHOP)
+    shop.place(3)
+    shop.wait(65)
+    shop.place(1, product=1)
+    shop.place(2)
+    shop.place(4, port=2)
+    shop.wait(50)
+    shop.read_for(10, [(1, tag(1, 1), -55), (2, tag(4), -55)])
+    after, made = another_life(shop, 86_400.0, QUICK_SHOP)
+    assert made == []
+    assert after.wait(30) == []
+    for item in shop.inventory:
+        twin = after.inventory.find(item.identity)
+        assert twin is not None
+        assert (twin.presence, twin.keys, twin.read_chance) == (item.presence, item.keys, item.read_chance)
+        assert (twin.zone and twin.zone.id) == (item.zone and item.zone.id)
+    assert {item.identity.serial for item in after.inventory.missing} == {"2"}
+    assert {item.identity.serial for item in after.inventory.departed} == {"3"}
+
+
+def test_the_silence_of_the_life_before_counts_on() -> None:
+    shop = Shop(QUICK_SHOP)
+    item = shop.place(7)
+    bound_s = item.missing_after_s(QUICK)
+    shop.wait(bound_s - 20)
+    after, _ = another_life(shop, 3600.0, QUICK_SHOP)
+    assert after.wait(18) == []
+    assert [one.now for one in after.wait(4)] == [Presence.MISSING]
+
+
+def test_items_of_a_zone_that_is_gone_leave_at_the_start() -> None:
+    shop = Shop()
+    shop.place(7)
+    shop.place(8, port=2)
+    after, made = another_life(shop, 1.0, {"b": RACK})
+    assert [(one.item.identity.serial, one.cause, one.now) for one in made] == [("7", Cause.CONFIG, Presence.DEPARTED)]
+    assert made[0].left is not None
+    assert made[0].left.id == "a"
+    assert after.item(7).presence is Presence.DEPARTED
+
+
+def test_missing_and_departed_come_back_in_the_order_of_change() -> None:
+    shop = Shop(QUICK_SHOP)
+    for serial in (3, 1, 2):
+        shop.place(serial)
+        shop.wait(5)
+    shop.wait(60)
+    after, _ = another_life(shop, 1.0, QUICK_SHOP)
+    assert [item.identity.serial for item in after.inventory.missing] == ["3", "1", "2"]
+    shop.wait(100)
+    after, _ = another_life(shop, 1.0, QUICK_SHOP)
+    assert [item.identity.serial for item in after.inventory.departed] == ["3", "1", "2"]
+
+
+def test_a_learning_zone_goes_on_learning_while_items_come() -> None:
+    shop = Shop()
+    zone: LiveZone = shop.zones["a"]
+    zone.learning = True
+    shop.wait(25)
+    shop.place(7)
+    shop.wait(25)
+    assert zone.state is ZoneState.LEARNING
+    shop.wait(10)
+    assert zone.state is ZoneState.OK
+
+
+def test_a_rush_is_judged_in_several_ticks_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CELLS_PER_TICK", 10)
+    shop = Shop()
+    epcs = [tag(serial) for serial in range(25)]
+    shop.hear(1, *epcs)
+    shop.clock.turn(0.5)
+    shop.hear(1, *epcs)
+    counted = []
+    for left in (True, True, False):
+        counted.append(len(shop.tick()))
+        assert shop.inventory.behind is left
+    assert counted == [10, 10, 5]

@@ -1,0 +1,254 @@
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.delta import Step, StockKey
+from gateway.domain.items import COUNTED, Cause, Item, Presence, Transition
+from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
+from gateway.domain.stock import CONFIRMED_EVERY_US, Stock, StockRow
+from gateway.domain.zones import US_PER_S, LiveZone
+from tests.gateway.shop import GTINS, READER, UTC_US, Shop, identity, tag
+
+QUICK = PresenceParams(missing_floor_s=20.0, departed_floor_s=40.0, silence_ceiling_s=40.0, missing_chance=0.5)
+PARAMS = {"a": QUICK, "b": QUICK, "door": PROFILES[Profile.DOOR]}
+
+
+def zone(name: str = "floor", kind: ZoneKind = ZoneKind.SALES_FLOOR) -> LiveZone:
+    made = LiveZone(Zone(name, kind), [(READER, 1)], learning=False, now_us=0)
+    made.observe((READER, 1), working=True, now_us=0)
+    return made
+
+
+def step(
+    place: LiveZone | None, was: Presence, now: Presence, *serials: int, to: LiveZone | None = None, product: int = 0
+) -> list[Transition]:
+    """Items change from `was` in `place` to `now` (in `place` too, unless they go elsewhere or come)."""
+    left = place if was in COUNTED else None
+    entered = (to or place) if now in COUNTED else None
+    cause = Cause.CONFIRMED if left is entered else Cause.MOVED if left and entered else Cause.ARRIVED
+    items = [Item(identity(serial, product), [tag(serial, product)], 0) for serial in serials]
+    return [Transition(item, was, left, now, entered, cause) for item in items]
+
+
+def arrivals(place: LiveZone, count: int, product: int = 0) -> list[Transition]:
+    return step(place, Presence.GLIMPSED, Presence.PRESENT, *range(count), product=product)
+
+
+def test_a_step_tells_each_row_once_with_its_level() -> None:
+    stock, floor, back = Stock(), zone("floor"), zone("back", ZoneKind.BACKROOM)
+    first = stock.apply(arrivals(floor, 3) + arrivals(back, 2) + arrivals(floor, 1, product=1))
+    assert first is not None
+    assert {(c.gtin, c.zone): (c.change, c.quantity, c.confirmed) for c in first.changes} == {
+        (GTINS[0], "floor"): (3, 3, 3),
+        (GTINS[0], "back"): (2, 2, 2),
+        (GTINS[1], "floor"): (1, 1, 1),
+    }
+    assert {c.zone: c.disposition for c in first.changes} == {
+        "floor": "sellable_accessible",
+        "back": "sellable_not_accessible",
+    }
+    assert first.causes == {Cause.ARRIVED: 6}
+    moved = stock.apply(step(floor, Presence.PRESENT, Presence.PRESENT, 0, 1, to=back))
+    assert moved is not None
+    assert [(c.zone, c.change, c.quantity) for c in moved.changes] == [("floor", -2, 1), ("back", 2, 4)]
+    assert moved.causes == {Cause.MOVED: 2}
+
+
+def test_a_row_that_is_empty_is_told_once_and_is_gone() -> None:
+    stock, floor = Stock(), zone()
+    stock.apply(arrivals(floor, 2))
+    left = stock.apply(step(floor, Presence.PRESENT, Presence.DEPARTED, 0, 1))
+    assert left is not None
+    assert [(c.change, c.quantity, c.confirmed) for c in left.changes] == [(-2, 0, 0)]
+    assert list(stock) == []
+
+
+def test_items_that_change_places_change_no_row() -> None:
+    stock, floor, back = Stock(), zone("floor"), zone("back")
+    stock.apply(arrivals(floor, 1) + arrivals(back, 1))
+    swap = step(floor, Presence.PRESENT, Presence.PRESENT, 0, to=back)
+    swap += step(back, Presence.PRESENT, Presence.PRESENT, 1, to=floor)
+    assert stock.apply(swap) is None
+    assert [row.quantity for row in stock] == [1, 1]
+
+
+def test_what_came_and_went_within_a_step_leaves_no_row() -> None:
+    stock, floor = Stock(), zone()
+    assert stock.apply(arrivals(floor, 1) + step(floor, Presence.PRESENT, Presence.DEPARTED, 0)) is None
+    assert list(stock) == []
+    assert stock.confirm([floor], 0) == []
+
+
+def test_changes_in_a_zone_that_is_not_healthy_are_marked() -> None:
+    stock, floor, back = Stock(), zone("floor"), zone("back")
+    back.observe((READER, 1), working=False, now_us=1)
+    made = stock.apply(arrivals(floor, 1) + arrivals(back, 1))
+    assert made is not None
+    assert {c.zone: c.stale for c in made.changes} == {"floor": False, "back": True}
+
+
+@pytest.mark.parametrize(("quantity", "enough"), [(1, None), (5, 2), (20, 2), (30, 3), (100, 10), (101, 11)])
+def test_confirmed_alone_is_told_from_two_and_a_tenth_on(quantity: int, enough: int | None) -> None:
+    stock, floor = Stock(), zone()
+    stock.apply(arrivals(floor, quantity))
+    told = None
+    for gone in range(quantity):
+        assert stock.apply(step(floor, Presence.PRESENT, Presence.MISSING, gone)) is None
+        if steps := stock.confirm([floor], 0):
+            told = gone + 1
+            ((change,),) = (one.changes for one in steps)
+            assert (change.change, change.quantity, change.confirmed) == (0, quantity, quantity - told)
+            assert steps[0].causes == {Cause.CONFIRMED: 1}
+            break
+    assert told == enough
+
+
+def test_confirmed_is_told_once_a_minute_and_zone() -> None:
+    stock, floor, back = Stock(), zone("floor"), zone("back")
+    stock.apply(arrivals(floor, 9) + arrivals(back, 9) + arrivals(floor, 9, product=1))
+    for product in (0, 1):
+        stock.apply(step(floor, Presence.PRESENT, Presence.MISSING, 0, 1, product=product))
+    (first,) = stock.confirm([floor, back], 0)
+    assert [change.gtin for change in first.changes] == sorted(GTINS[:2])
+    stock.apply(step(floor, Presence.PRESENT, Presence.MISSING, 2, 3))
+    stock.apply(step(back, Presence.PRESENT, Presence.MISSING, 2, 3))
+    (other,) = stock.confirm([floor, back], CONFIRMED_EVERY_US - 1)
+    assert [change.zone for change in other.changes] == ["back"]
+    (second,) = stock.confirm([floor, back], CONFIRMED_EVERY_US)
+    assert [(change.zone, change.confirmed) for change in second.changes] == [("floor", 5)]
+    assert stock.confirm([floor, back], 10 * CONFIRMED_EVERY_US) == []
+
+
+def test_a_change_of_quantity_tells_confirmed_along() -> None:
+    stock, floor = Stock(), zone()
+    stock.apply(arrivals(floor, 9))
+    stock.apply(step(floor, Presence.PRESENT, Presence.MISSING, 0, 1, 2))
+    made = stock.apply(step(floor, Presence.MISSING, Presence.DEPARTED, 0))
+    assert made is not None
+    assert [(c.quantity, c.confirmed) for c in made.changes] == [(8, 6)]
+    assert stock.confirm([floor], 0) == []
+
+
+def test_a_restart_with_a_zone_less_empties_it_to_zero_exactly() -> None:
+    shop = Shop()
+    for serial in range(5):
+        shop.place(serial)
+    shop.place(9, port=2)
+    utc_us = UTC_US + shop.clock.now_us
+    records = [shop.inventory.record(item, shop.clock.now_us, utc_us) for item in shop.inventory]
+    rows = [StockRow(GTINS[0], "a", "x", 5, 5), StockRow(GTINS[0], "b", "x", 1, 1)]
+    after = Shop({"b": QUICK})
+    first = after.inventory.restore(records, after.clock.now_us, utc_us)
+    after.stock.restore(rows, after.inventory)
+    made = after.stock.apply(first)
+    assert made is not None
+    assert [(c.zone, c.change, c.quantity, c.confirmed) for c in made.changes] == [("a", -5, 0, 0)]
+    assert made.causes == {Cause.CONFIG: 5}
+    assert [(row.zone, row.quantity, row.confirmed) for row in after.stock] == [("b", 1, 1)]
+
+
+def test_a_restart_tells_what_is_confirmed_no_longer() -> None:
+    shop = Shop()
+    shop.place(1)
+    stock = Stock()
+    stock.restore([StockRow(GTINS[0], "a", "x", 1, 1)], shop.inventory)
+    assert stock.confirm(shop.zones.values(), 0) == []
+    stock = Stock()
+    stock.restore([StockRow(GTINS[0], "a", "x", 4, 4)], shop.inventory)
+    (told,) = stock.confirm(shop.zones.values(), 0)
+    assert [(c.quantity, c.confirmed) for c in told.changes] == [(4, 1)]
+
+
+# -- whatever happens -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Books:
+    """A shop under any schedule, and what its deltas add up to."""
+
+    shop: Shop = field(default_factory=lambda: Shop(PARAMS))
+    told: dict[StockKey, tuple[int, int]] = field(default_factory=dict)
+
+    def book(self, transitions: list[Transition]) -> None:
+        made = self.shop.stock.apply(transitions)
+        steps = [] if made is None else [made]
+        steps += self.shop.stock.confirm(self.shop.inventory.zones.values(), self.shop.clock.now_us)
+        for one in steps:
+            self.check_step(one)
+        self.check_levels()
+
+    def check_step(self, made: Step) -> None:
+        assert made.changes
+        keys = [(change.gtin, change.zone) for change in made.changes]
+        assert len(set(keys)) == len(keys)
+        for key, change in zip(keys, made.changes, strict=True):
+            old, _ = self.told.get(key, (0, 0))
+            assert old + change.change == change.quantity
+            assert 0 <= change.confirmed <= change.quantity
+            self.told[key] = change.quantity, change.confirmed
+
+    def check_levels(self) -> None:
+        counted = Counter(
+            (item.identity.gtin, item.zone.id)
+            for item in self.shop.inventory
+            if item.presence in COUNTED and item.zone is not None
+        )
+        told = {key: levels for key, levels in self.told.items() if levels[0]}
+        assert {key: quantity for key, (quantity, _) in told.items()} == counted
+        assert {(row.gtin, row.zone): (row.quantity, row.confirmed) for row in self.shop.stock} == told
+
+    def restart(self) -> None:
+        """The process dies between two ticks and comes back an hour later."""
+        utc_us = UTC_US + self.shop.clock.now_us
+        records = [
+            self.shop.inventory.record(item, self.shop.clock.now_us, utc_us)
+            for item in self.shop.inventory
+            if item.presence is not Presence.GLIMPSED
+        ]
+        rows = list(self.shop.stock)
+        self.shop = Shop(PARAMS)
+        first = self.shop.inventory.restore(records, self.shop.clock.now_us, utc_us + 3600 * US_PER_S)
+        self.shop.stock.restore(rows, self.shop.inventory)
+        self.book(first)
+
+    def lose_zone(self) -> None:
+        """Zone `b` is configured away and comes back as another of the same name."""
+        shop = self.shop
+        rest = [zone for zone in shop.zones.values() if zone.id != "b"]
+        zone_of = {antenna: zone for antenna, zone in shop.zone_of.items() if zone.id != "b"}
+        self.book(shop.inventory.configure(rest, zone_of, shop.clock.now_us))
+        assert not any(zone == "b" for (_, zone), (quantity, _) in self.told.items() if quantity)
+        again = LiveZone(shop.zones["b"].params, shop.zones["b"].antennas, learning=False, now_us=shop.clock.now_us)
+        shop.zones["b"] = again
+        shop.zone_of[READER, 2] = again
+        self.book(shop.inventory.configure(shop.zones.values(), shop.zone_of, shop.clock.now_us))
+        shop.works("b")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(10, 80))
+def test_deltas_always_add_up_to_what_is_there(seed: int, steps: int) -> None:
+    random = Random(seed)
+    books = Books()
+    for _ in range(steps):
+        match random.choices(["read", "silence", "outage", "works", "restart", "configure"], [60, 20, 6, 8, 2, 2])[0]:
+            case "read":
+                port = random.choice([1, 1, 2, 3])
+                epcs = [tag(random.randrange(6), random.randrange(2)) for _ in range(random.randrange(1, 9))]
+                books.shop.hear(port, *epcs, dbm=random.randrange(-70, -40), age_s=random.choice([0, 0, 0.5, 90]))
+            case "silence":
+                for _ in range(random.randrange(1, 30)):
+                    books.book(books.shop.wait(random.choice([0.25, 2.0]), step_s=0.25))
+            case "outage":
+                books.shop.fails(random.choice(["a", "b", "door"]))
+            case "works":
+                books.shop.works()
+            case "restart":
+                books.restart()
+            case "configure":
+                books.lose_zone()
+        books.book(books.shop.wait(0.25))

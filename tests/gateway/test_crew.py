@@ -1,0 +1,167 @@
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from config import Config
+from config.effective import Reader
+from config.loader import parse
+from gateway import crew as module
+from gateway.alerts import AlertBoard
+from gateway.crew import Crew
+from gateway.domain.zones import LiveZone, ZoneState
+from gateway.fleet import Fleet
+from gateway.intake import Intake
+from readers.driver import Clock, Driver, Sink
+from readers.model import ReaderCondition, ReaderState
+from tests.gateway.shop import HandClock
+
+TEXT = """\
+[site]
+id = "store-0042"
+gateway = "gw-1"
+[mqtt]
+url = "mqtt://broker.example"
+[[zones]]
+id = "floor"
+kind = "sales_floor"
+[[zones]]
+id = "back"
+kind = "backroom"
+[[readers]]
+id = "ceiling-1"
+driver = "llrp"
+url = "llrp://10.0.0.11"
+antennas = { 1 = "floor", 2 = "back" }
+[[readers]]
+id = "ceiling-2"
+driver = "llrp"
+url = "llrp://10.0.0.12"
+antennas = { 1 = "floor" }
+"""
+
+THIRD = """\
+[[readers]]
+id = "ceiling-3"
+driver = "llrp"
+url = "llrp://10.0.0.13"
+antennas = { 1 = "floor" }
+"""
+
+
+def config(text: str = TEXT) -> Config:
+    return parse(text, Path("/nowhere/tallygate.toml"), {})
+
+
+class Device:
+    """A driver that reads from its first moment to its cancellation."""
+
+    def __init__(self, reader: str, log: list[str], woken: asyncio.Event) -> None:
+        self.reader = reader
+        self._log = log
+        self._woken = woken
+
+    async def run(self, sink: Sink) -> None:
+        self._log.append(f"+{self.reader}")
+        sink(ReaderState(self.reader, ReaderCondition.READING))
+        self._woken.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            sink(ReaderState(self.reader, ReaderCondition.STOPPED))
+            self._log.append(f"-{self.reader}")
+
+
+class Bench:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[str] = []
+        self.woken = asyncio.Event()
+        self.clock = HandClock()
+        alerts = AlertBoard(self.clock.utc_us, lambda _: None)
+        self.fleet = Fleet(Intake(), self.clock, alerts, lambda _reader, _status: None)
+        self.crew = Crew(self.fleet, self.clock, Random(1))
+        monkeypatch.setitem(module.DRIVERS, "llrp", self.device)
+
+    def device(self, reader: Reader, _clock: Clock) -> Driver:
+        return Device(reader.id, self.log, self.woken)
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not true():
+                self.woken.clear()
+                await self.woken.wait()
+
+
+def test_the_plan_maps_antennas_to_zones_and_remembers_who_has_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = Bench(monkeypatch).crew
+    zones, zone_of = crew.plan(config(), {}, {"floor"})
+    floor, back = zones
+    assert zone_of == {("ceiling-1", 1): floor, ("ceiling-1", 2): back, ("ceiling-2", 1): floor}
+    assert (floor.learning, back.learning) == (False, True)
+    assert floor.antennas == {("ceiling-1", 1), ("ceiling-2", 1)}
+    assert floor.state is ZoneState.STALE
+
+
+def test_a_new_plan_keeps_the_zones_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = Bench(monkeypatch).crew
+    zones, _ = crew.plan(config(), {}, ())
+    present: dict[str, LiveZone] = {zone.id: zone for zone in zones}
+    text = TEXT.replace('2 = "back"', '2 = "floor"').replace('id = "back"', 'id = "till"')
+    again, zone_of = crew.plan(config(text), present, ())
+    assert again[0] is zones[0]
+    assert [zone.id for zone in again] == ["floor", "till"]
+    assert zone_of["ceiling-1", 2] is zones[0]
+    assert len(zones[0].antennas) == 3
+
+
+async def test_all_readers_run_while_the_context_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    test = Bench(monkeypatch)
+    zones, _ = test.crew.plan(config(), {}, {"floor", "back"})
+    async with test.crew.running(config()):
+        await test.until(lambda: len(test.log) == 2)
+        assert [zone.state for zone in zones] == [ZoneState.OK, ZoneState.OK]
+        assert test.fleet.members["ceiling-1"].state.condition is ReaderCondition.READING
+    assert sorted(test.log) == ["+ceiling-1", "+ceiling-2", "-ceiling-1", "-ceiling-2"]
+    assert [zone.state for zone in zones] == [ZoneState.STALE, ZoneState.STALE]
+
+
+async def test_only_readers_that_changed_are_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    test = Bench(monkeypatch)
+    old = config()
+    zones, _ = test.crew.plan(old, {}, ())
+    async with test.crew.running(old):
+        await test.until(lambda: len(test.log) == 2)
+        test.log.clear()
+        new = config(TEXT.replace("10.0.0.12", "10.0.0.99") + THIRD)
+        test.crew.plan(new, {zone.id: zone for zone in zones}, ())
+        assert await test.crew.apply(old, new) == []
+        await test.until(lambda: len(test.log) == 3)
+        assert (test.log[0], sorted(test.log[1:])) == ("-ceiling-2", ["+ceiling-2", "+ceiling-3"])
+        test.log.clear()
+        fewer = replace(new, readers=new.readers[:1])
+        test.crew.plan(fewer, {zone.id: zone for zone in zones}, ())
+        assert sorted(await test.crew.apply(new, fewer)) == ["ceiling-2", "ceiling-3"]
+        assert sorted(test.log) == ["-ceiling-2", "-ceiling-3"]
+        assert list(test.fleet.members) == ["ceiling-1"]
+        assert zones[0].antennas == {("ceiling-1", 1)}
+    assert test.log[-1] == "-ceiling-1"
+
+
+async def test_a_zone_that_moved_to_another_reader_does_not_wait_for_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The reader that is being stopped still says so to the zones that it used to look into."""
+    test = Bench(monkeypatch)
+    old = config()
+    zones, _ = test.crew.plan(old, {}, {"floor", "back"})
+    floor, back = zones
+    async with test.crew.running(old):
+        await test.until(lambda: len(test.log) == 2)
+        new = config(TEXT.replace('{ 1 = "floor", 2 = "back" }', '{ 2 = "back" }'))
+        test.crew.plan(new, {zone.id: zone for zone in zones}, ())
+        await test.crew.apply(old, new)
+        await test.until(lambda: len(test.log) == 4)
+        assert [floor.state, back.state] == [ZoneState.OK, ZoneState.OK]

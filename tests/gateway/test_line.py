@@ -1,0 +1,305 @@
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway import line as module
+from gateway.alerts import AlertBoard, AlertKind
+from gateway.domain.items import Presence
+from gateway.domain.zones import US_PER_S, ZoneState
+from gateway.intake import Intake
+from gateway.ledger import Ledger, Numbered, open_ledger
+from gateway.line import CHECKPOINT_SILENCE_S, CHECKPOINT_US, SEARCH_US, TICK_US, Line
+from gateway.tasks import beside
+from readers.model import ReadBatch
+from tests.gateway.shop import GTINS, RACK, READER, Shop, tag
+
+MISSED = replace(RACK, missing_floor_s=20.0, missing_chance=0.5, missing_alert_s=3600.0)
+
+
+class Bench:
+    """A line over a real ledger; its clock is turned by hand, its ticks are called."""
+
+    def __init__(self, ledger: Ledger, shop: Shop) -> None:
+        self.shop = shop
+        self.clock = shop.clock
+        self.ledger = ledger
+        self.intake = Intake()
+        self.deltas: list[Numbered] = []
+        self.zones: list[tuple[str, ZoneState]] = []
+        self.said: list[tuple[str, str, str]] = []
+        self.alerts = AlertBoard(
+            self.clock.utc_us, lambda alert: self.said.append((alert.kind, alert.subject, alert.status))
+        )
+        self.line = Line(
+            shop.inventory,
+            shop.stock,
+            ledger,
+            self.intake,
+            self.clock,
+            self.alerts,
+            on_deltas=self.deltas.extend,
+            on_zone=lambda zone: self.zones.append((zone.id, zone.state)),
+        )
+
+    def hear(self, port: int, *epcs: bytes) -> None:
+        now_us = self.clock.now_us
+        self.intake.put(ReadBatch(READER, now_us, 0, [(epc, port, -55, now_us, now_us, 1) for epc in epcs]))
+
+    async def read_for(self, seconds: float, port: int, *epcs: bytes) -> None:
+        for _ in range(round(seconds / 0.5)):
+            self.clock.turn(0.5)
+            self.hear(port, *epcs)
+            await self.line.drain()
+            await self.line.tick()
+
+    async def wait(self, seconds: float, step_s: float = 5.0) -> None:
+        for _ in range(round(seconds / step_s)):
+            self.clock.turn(step_s)
+            await self.line.tick()
+
+    async def agrees(self) -> dict[tuple[str, str], int]:
+        """The deltas, the stock on disk and the stock in memory are the same; gives it."""
+        levels: dict[tuple[str, str], int] = {}
+        deltas = await self.ledger.deltas(0, 10_000)
+        assert [delta.seq for delta in deltas] == list(range(1, len(deltas) + 1))
+        for delta in deltas:
+            for row in json.loads(delta.payload)["changes"]:
+                key = row["gtin"], row["zone"]
+                assert levels.get(key, 0) + row["change"] == row["quantity"]
+                levels[key] = row["quantity"]
+        levels = {key: level for key, level in levels.items() if level}
+        assert {(row.gtin, row.zone): row.quantity for row in (await self.ledger.stock()).rows} == levels
+        assert {(row.gtin, row.zone): row.quantity for row in self.shop.stock} == levels
+        return levels
+
+
+@asynccontextmanager
+async def bench(path: Path, shop: Shop | None = None) -> AsyncIterator[Bench]:
+    shop = shop or Shop()
+    opened = open_ledger(path / "ledger.db", "s", "g", max_bytes=100_000_000, utc_us=shop.clock.utc_us())
+    async with opened as ledger, beside(ledger.run()):
+        yield Bench(ledger, shop)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Give the loop turns until it is so."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.001)
+
+
+async def test_reads_become_deltas_on_disk(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        await test.read_for(2, 1, tag(1), tag(2), tag(3, 1))
+        assert await test.agrees() == {(GTINS[0], "a"): 2, (GTINS[1], "a"): 1}
+        (delta,) = test.deltas
+        assert json.loads(delta.payload)["causes"] == {"arrived": 3}
+        assert test.line.transitions == {"arrived": 3}
+        items = await test.ledger.items()
+        assert {(item.serial, item.presence, item.zone) for item in items} == {
+            (serial, Presence.PRESENT, "a") for serial in "123"
+        }
+        assert test.line.ticked_us == test.clock.now_us
+
+
+async def test_a_whole_life_by_itself(tmp_path: Path) -> None:
+    """`run` drains and ticks on its own, and what taking up the ledger has changed goes to disk first."""
+    async with bench(tmp_path) as test:
+        first = test.shop.read_for(2, [(2, tag(9), -55)], every_s=0.5)
+        async with beside(test.line.run(first)):
+            await until(lambda: len(test.deltas) == 1)
+            for _ in range(3):
+                test.clock.turn(0.5)
+                test.hear(1, tag(1))
+                await until(lambda: test.intake.waiting_reads == 0 and test.line.ticked_us == test.clock.now_us)
+            await until(lambda: len(test.deltas) == 2)
+        assert await test.agrees() == {(GTINS[0], "b"): 1, (GTINS[0], "a"): 1}
+
+
+async def test_a_restart_goes_on_where_the_disk_stands(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        await test.read_for(2, 1, tag(1), tag(2))
+        utc_us = test.clock.utc_us()
+    after = Shop()
+    async with bench(tmp_path, after) as test:
+        first = after.inventory.restore(await test.ledger.items(), after.clock.now_us, utc_us)
+        after.stock.restore((await test.ledger.stock()).rows, after.inventory)
+        assert first == []
+        await test.read_for(2, 1, tag(1), tag(2), tag(3))
+        assert await test.agrees() == {(GTINS[0], "a"): 3}
+
+
+async def test_a_disk_that_refuses_is_asked_again_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DISK_RETRY_S", 0.01)
+    async with bench(tmp_path) as test:
+        real, broken = test.ledger._write, True
+        refusals = 0
+
+        async def write(group: list[object]) -> object:
+            nonlocal refusals
+            if broken:
+                refusals += 1
+                raise sqlite3.OperationalError("disk I/O error")
+            return await real(group)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(test.ledger, "_write", write)
+        async with beside(test.line.run([])):
+            for _ in range(3):
+                test.clock.turn(0.5)
+                test.hear(1, tag(1))
+                await asyncio.sleep(module.DRAIN_S * 2)
+            await until(lambda: refusals > 3)
+            assert test.said == [("ledger_near_limit", "ledger", "raised")]
+            assert test.deltas == []
+            test.clock.turn(3600)
+            broken = False
+            await until(lambda: len(test.deltas) == 1)
+            ticked_us = test.line.ticked_us
+            test.clock.turn(TICK_US / US_PER_S)
+            await until(lambda: test.line.ticked_us > ticked_us)
+        assert test.said[-1] == ("ledger_near_limit", "ledger", "cleared")
+        assert await test.agrees() == {(GTINS[0], "a"): 1}
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_being_stopped_within_a_commit_keeps_the_books_straight(tmp_path: Path, turns: int) -> None:
+    """However far the commit has come: what is owed goes to disk before what comes later."""
+    async with bench(tmp_path) as test:
+        async with beside(test.line.run([])):
+            for _ in range(3):
+                test.clock.turn(0.5)
+                test.hear(1, tag(1))
+                ticked_us = test.line.ticked_us
+                await until(lambda before=ticked_us: test.line.ticked_us > before or bool(test.line._owed))  # type: ignore[misc]
+                if test.line._owed:
+                    break
+            for _ in range(turns):
+                await asyncio.sleep(0.004)
+        test.clock.turn(0.5)
+        test.hear(1, tag(2))
+        await test.read_for(2, 1, tag(2))
+        assert await test.agrees() == {(GTINS[0], "a"): 2}
+        assert len(await test.ledger.items()) == 2
+
+
+async def test_being_stopped_while_the_disk_refuses_keeps_the_books_straight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(tmp_path) as test:
+        real = test.ledger._write
+
+        async def refuse(_group: object) -> object:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(test.ledger, "_write", refuse)
+        async with beside(test.line.run([])):
+            for _ in range(3):
+                test.clock.turn(0.5)
+                test.hear(1, tag(1))
+                await asyncio.sleep(module.DRAIN_S * 2)
+            await until(lambda: bool(test.said))
+        monkeypatch.setattr(test.ledger, "_write", real)
+        await test.read_for(2, 1, tag(2))
+        assert await test.agrees() == {(GTINS[0], "a"): 2}
+
+
+async def test_learnt_rates_go_to_disk_every_minute_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHECKPOINT_ITEMS_PER_TICK", 2)
+    async with bench(tmp_path) as test:
+        epcs = [tag(serial) for serial in range(5)]
+        test.line._checkpoint_us = test.clock.now_us
+        await test.read_for(2, 1, *epcs)
+        before = {item.serial: item.read_chance for item in await test.ledger.items()}
+        await test.read_for(CHECKPOINT_US / US_PER_S - 2.5, 1, *epcs)
+        assert {item.serial: item.read_chance for item in await test.ledger.items()} == before
+        for saved in (2, 4, 5, 5):
+            await test.read_for(0.5, 1, *epcs)
+            now = {item.serial: item.read_chance for item in await test.ledger.items()}
+            assert sum(now[serial] > before[serial] for serial in now) == saved
+        chances = {item.identity.serial: item.read_chance for item in test.shop.inventory}
+        assert all(abs(chances[serial] - chance) < 0.02 for serial, chance in now.items())
+
+
+async def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        test.line._checkpoint_us = test.clock.now_us
+        await test.read_for(2 * CHECKPOINT_US / US_PER_S + 5, 1, tag(1))
+        (settled,) = await test.ledger.items()
+        await test.read_for(CHECKPOINT_US / US_PER_S + 5, 1, tag(1))
+        assert (await test.ledger.items())[0] == settled
+        await test.wait(CHECKPOINT_US / US_PER_S + 5)
+        assert (await test.ledger.items())[0].silence_s > CHECKPOINT_SILENCE_S
+
+
+async def test_an_item_that_is_missing_for_long_is_alerted_once(tmp_path: Path) -> None:
+    shop = Shop({"a": MISSED, "b": replace(MISSED, missing_alert_s=600.0)})
+    async with bench(tmp_path, shop) as test:
+        await test.read_for(2, 1, tag(1))
+        await test.read_for(2, 2, tag(2))
+        await test.wait(590 + SEARCH_US / US_PER_S)
+        assert test.said == []
+        await test.wait(60)
+        raised = [("item_missing_long", "b", "raised"), ("item_missing_long", "b", "cleared")]
+        assert test.said == raised
+        await test.wait(600)
+        assert test.said == raised
+        assert test.alerts.raised[AlertKind.ITEM_MISSING_LONG] == 1
+
+
+async def test_zones_are_told_when_their_state_changes(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        await test.wait(5)
+        assert test.zones == []
+        test.shop.fails("a")
+        await test.wait(10)
+        test.shop.works("a")
+        await test.wait(10)
+        assert test.zones == [("a", ZoneState.STALE), ("a", ZoneState.OK)]
+
+
+async def test_a_zone_that_has_learnt_is_remembered(tmp_path: Path) -> None:
+    shop = Shop()
+    shop.zones["a"].learning = True
+    async with bench(tmp_path, shop) as test:
+        await test.wait(25)
+        assert await test.ledger.learnt_zones() == set()
+        await test.wait(10)
+        assert await test.ledger.learnt_zones() == {"a"}
+        assert test.zones == [("a", ZoneState.OK)]
+
+
+async def test_a_zone_that_is_removed_goes_to_zero_on_disk(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        await test.read_for(2, 1, tag(1), tag(2))
+        await test.read_for(2, 2, tag(3))
+        rest = [test.shop.zones["b"]]
+        await test.line.configure(rest, {(READER, 2): test.shop.zones["b"]})
+        assert await test.agrees() == {(GTINS[0], "b"): 1}
+        assert json.loads(test.deltas[-1].payload)["causes"] == {"config": 2}
+        await test.wait(30)
+        assert await test.agrees() == {(GTINS[0], "b"): 1}
+
+
+async def test_a_flood_of_reads_does_not_keep_the_line_from_ticking(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        take, ingested = test.intake.take, 0
+
+        def endless() -> ReadBatch | None:
+            nonlocal ingested
+            ingested += 1
+            test.clock.turn(0.002)
+            test.hear(1, tag(1))
+            return take()
+
+        test.intake.take = endless  # type: ignore[method-assign]
+        async with beside(test.line.run([])):
+            await until(lambda: len(test.deltas) == 1)
+        assert ingested > 50
