@@ -215,8 +215,9 @@ class Ledger:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:
         """All or nothing; the caller holds `_writing`."""
-        await self._writer.execute("BEGIN IMMEDIATE")
         try:
+            # Within the guard: cancelled here, the statement still runs on its thread.
+            await self._writer.execute("BEGIN IMMEDIATE")
             yield
             await self._writer.execute("COMMIT")
         except BaseException:
@@ -302,8 +303,8 @@ class Ledger:
         """The stock that is on disk, and the number of the delta that made it so."""
         async with self._reading:
             reader = self._reader
-            await reader.execute("BEGIN")
             try:
+                await reader.execute("BEGIN")
                 ((epoch, seq),) = await reader.execute_fetchall("SELECT epoch, seq FROM ledger")
                 rows = await reader.execute_fetchall("SELECT gtin, zone, disposition, quantity, confirmed FROM stock")
             finally:

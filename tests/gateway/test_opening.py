@@ -53,6 +53,14 @@ def test_a_first_start_draws_an_epoch() -> None:
 def test_a_lost_ledger_draws_an_epoch_and_starts_above_what_was_published() -> None:
     first = opened(None, state(boot=41))
     assert (first.epoch, first.boot, first.rolled_back) == (None, 42, False)
+    assert first.succeeds == "e1"
+
+
+def test_a_new_ledger_that_outnumbers_what_was_published_keeps_its_epoch_and_says_whom_it_succeeds() -> None:
+    new = LedgerMark("e2", 1_800_000_000, 0)
+    first = opened(new, state(boot=41))
+    assert (first.epoch, first.boot, first.rolled_back) == ("e2", 1_800_000_001, False)
+    assert first.succeeds == "e1"
 
 
 def test_a_broker_that_lost_everything_is_no_evidence() -> None:

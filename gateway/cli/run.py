@@ -1,0 +1,103 @@
+"""`tallygate run`: the daemon. SIGTERM and SIGINT stop it cleanly, SIGHUP applies a changed configuration."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from pathlib import Path
+from random import SystemRandom
+from typing import Annotated
+
+import typer
+
+from config import Config, ConfigError, load
+from gateway.alerts import AlertKind
+from gateway.broker import BrokerError
+from gateway.cli.check_config import show_problems
+from gateway.cli.output import ExitCode, fail
+from gateway.clock import SystemClock
+from gateway.daemon import Gateway, open_gateway
+from gateway.ledger import LedgerError
+from gateway.systemd import Notifier
+from gateway.tasks import beside
+
+log = logging.getLogger(__name__)
+
+
+class LogLevel(StrEnum):
+    """How much the daemon says."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def run(
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The configuration.")] = Path("/etc/tallygate.toml"),
+    log_level: Annotated[LogLevel, typer.Option(help="How much to log, on stderr.")] = LogLevel.INFO,
+) -> None:
+    """Runs the gateway until it is told to stop.
+
+    Under systemd it reports READY, WATCHDOG and STOPPING. The broker need not be reachable at the start: what is
+    counted waits in the ledger.
+    """
+    # The journal stamps each line itself; a terminal shows the seconds.
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        loaded = load(config)
+    except ConfigError as error:
+        show_problems(error.problems)
+        raise typer.Exit(ExitCode.FINDING) from None
+    show_problems(loaded.warnings)
+    try:
+        asyncio.run(_serve(loaded))
+    except (LedgerError, BrokerError) as error:
+        fail(ExitCode.UNREACHABLE, str(error), error.hint)
+
+
+async def _serve(config: Config) -> None:
+    stop, reload = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    notifier = Notifier()
+    async with (
+        open_gateway(config, SystemClock(), SystemRandom()) as gateway,
+        beside(_reload_on_demand(gateway, reload)),
+        _saying_goodbye(notifier, stop),
+    ):
+        await gateway.run(lambda: notifier.say("READY=1", f"STATUS=counting for {config.client_id}"), stop)
+
+
+@asynccontextmanager
+async def _saying_goodbye(notifier: Notifier, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Tell systemd as soon as the stop begins, not when it is done."""
+
+    async def watch() -> None:
+        await stop.wait()
+        notifier.say("STOPPING=1")
+
+    async with beside(watch()):
+        yield
+
+
+async def _reload_on_demand(gateway: Gateway, reload: asyncio.Event) -> None:
+    while True:
+        await reload.wait()
+        reload.clear()
+        path = gateway.config.path
+        try:
+            changed = load(path)
+        except ConfigError as error:
+            text = "; ".join(f"line {problem.line}: {problem.key} {problem.text}" for problem in error.problems[:3])
+            hint = f"nothing was changed; run tallygate check-config {path}"
+            gateway.alerts.once(AlertKind.CONFIG_REJECTED, "config", f"{path} has problems: {text}", hint)
+            continue
+        later = await gateway.reconfigure(changed)
+        log.info("configuration applied from %s", path)
+        if later:
+            log.warning("these sections take effect after a restart: %s", ", ".join(later))

@@ -1,0 +1,81 @@
+"""The status page: one HTML document without scripts, made anew at each request, renewed by the browser."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from gateway.parts import Parts
+from gateway.web import views
+
+RENEW_S = 2
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
+h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
+p { margin: .2rem 0; opacity: .8; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+.good { color: #1a7f37; } .bad { color: #cf222e; font-weight: 600; } .wait { color: #9a6700; }
+"""
+CLASSES = {
+    "ok": "good", "reading": "good", "connected": "good",
+    "stale": "bad", "failed": "bad", "critical": "bad", "warning": "wait",
+    "learning": "wait", "degraded": "wait", "connecting": "wait",
+}  # fmt: skip
+NUMBERS = {"quantity", "confirmed", "reads/s"}
+
+
+def page(gateway: Parts) -> str:
+    """The whole document."""
+    status = views.status(gateway)
+    broker = status["broker"]
+    link = f"connected to {broker['address']}" if broker["connected"] else f"no connection to {broker['address']}"
+    title = f"{status['site']} / {status['gateway']}"
+    readers = [
+        (name, state["state"], state["model"], state["address"], state["reads_per_s"], _trouble(state["error"]))
+        for name, state in views.readers(gateway).items()
+    ]
+    zones = [
+        (name, zone["state"], ", ".join(zone["readers"]), zone["text"]) for name, zone in views.zones(gateway).items()
+    ]
+    stock = [(row["gtin"], row["zone"], row["quantity"], row["confirmed"]) for row in views.stock(gateway)]
+    alerts = [
+        (alert["severity"], alert["kind"], alert["subject"], f"{alert['text']}: {alert['hint']}")
+        for alert in views.alerts(gateway)
+    ]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="{RENEW_S}">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>"
+        f"<h1>{escape(title)}</h1><p>{escape(status['software'])}, up {status['uptime_s']} s</p>"
+        f"<p>Broker: {escape(link)}. Delta {status['seq']} written, {broker['backlog']} waiting to be taken.</p>"
+        + _table("Alerts", ("severity", "kind", "subject", "what to do"), alerts, empty="None.")
+        + _table("Zones", ("zone", "state", "readers", "note"), zones)
+        + _table("Readers", ("reader", "state", "model", "address", "reads/s", "trouble"), readers)
+        + _table("Stock", ("gtin", "zone", "quantity", "confirmed"), stock, empty="Nothing counted yet.")
+        + "</body></html>"
+    )
+
+
+def _trouble(error: dict[str, str] | None) -> str:
+    return f"{error['text']}: {error['hint']}" if error else ""
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> str:
+    """A titled table; every cell is escaped, a known word of state gets its colour."""
+    body = "".join(
+        "<tr>" + "".join(_cell(head, value) for head, value in zip(heads, row, strict=True)) + "</tr>" for row in rows
+    )
+    if not body:
+        return f"<h2>{escape(title)}</h2><p>{escape(empty)}</p>"
+    head = "".join(f"<th{_class('number' if name in NUMBERS else '')}>{escape(name)}</th>" for name in heads)
+    return f"<h2>{escape(title)}</h2><table><tr>{head}</tr>{body}</table>"
+
+
+def _cell(head: str, value: object) -> str:
+    text = str(value)
+    return f"<td{_class('number' if head in NUMBERS else CLASSES.get(text, ''))}>{escape(text)}</td>"
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""

@@ -1,0 +1,73 @@
+"""HTTP for people and monitoring: status page, metrics, health. It only looks; nothing here changes anything."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from gateway.metrics import registry_of, render
+from gateway.parts import Parts
+from gateway.web import views
+from gateway.web.page import page
+
+log = logging.getLogger(__name__)
+
+# A client that takes its page slowly does not hold up a stop for longer.
+STOP_LIMIT_S = 1.0
+
+
+def application(gateway: Parts) -> web.Application:
+    """The routes over one gateway."""
+    registry = registry_of(gateway)
+
+    async def status_page(_: web.Request) -> web.Response:
+        return web.Response(text=page(gateway), content_type="text/html")
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=render(registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    async def healthz(_: web.Request) -> web.Response:
+        trouble = gateway.health.trouble()
+        return web.Response(text=f"{trouble or 'ok'}\n", status=503 if trouble else 200)
+
+    async def readyz(_: web.Request) -> web.Response:
+        ready = gateway.health.ready
+        return web.Response(text="ok\n" if ready else "starting\n", status=200 if ready else 503)
+
+    async def api(request: web.Request) -> web.Response:
+        view = views.VIEWS.get(request.match_info["view"])
+        if view is None:
+            known = ", ".join(sorted(views.VIEWS))
+            return web.json_response({"error": "unknown view", "text": f"known: {known}"}, status=404)
+        return web.json_response(view(gateway))
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/", status_page),
+            web.get("/metrics", metrics),
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/api/{view}", api),
+        ]
+    )
+    return app
+
+
+@asynccontextmanager
+async def serve_http(gateway: Parts, listen: tuple[str, int]) -> AsyncIterator[None]:
+    """Serve while the context lasts. A taken port is logged, never fatal: counting does not depend on a page."""
+    runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=STOP_LIMIT_S)
+    await runner.setup()
+    host, port = listen
+    try:
+        await web.TCPSite(runner, host, port).start()
+        gateway.http_address = runner.addresses[0]
+        log.info("http: status page and metrics on http://%s:%s/", *gateway.http_address[:2])
+    except OSError as error:
+        log.error("http: cannot listen on %s:%s: %s (choose another http.listen)", host, port, error)  # noqa: TRY400
+    try:
+        yield
+    finally:
+        await runner.cleanup()

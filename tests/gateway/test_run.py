@@ -1,0 +1,210 @@
+"""`tallygate run` as a process: signals, systemd's socket, sudden death."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway import payloads
+from gateway.consumer.client import Consumer
+from gateway.payloads import State
+from tests.broker import Broker
+from tests.rig import LIMIT_S, Listener, Rig, eventually, hurry, theirs
+
+PROGRAM = (sys.executable, "-c", "from gateway.cli import main; main()")
+BROKEN = '[site]\nid = "store"\ngateway = "gw"\nsurprise = 1\n'
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    hurry(monkeypatch)
+    async with Broker(tmp_path / "broker") as broker, Rig(tmp_path, broker) as one:
+        yield one
+
+
+class Daemon:
+    """A running `tallygate run`; what it logs is kept."""
+
+    def __init__(self, process: asyncio.subprocess.Process, notices: asyncio.Queue[str]) -> None:
+        self.process = process
+        self.notices = notices
+        self.log = ""
+
+    async def read(self) -> None:
+        assert self.process.stderr is not None
+        while line := await self.process.stderr.readline():
+            self.log += line.decode()
+
+    async def told(self, wanted: str) -> str:
+        """The next notice that holds `wanted`."""
+        async with asyncio.timeout(LIMIT_S):
+            while wanted not in (notice := await self.notices.get()):
+                pass
+        return notice
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM, limit_s: float = 8.0) -> int:
+        self.process.send_signal(number)
+        async with asyncio.timeout(limit_s):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def daemon(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Daemon]:
+    """Started, and READY; killed at the end if it still runs."""
+    path = folder / "tallygate.toml"
+    path.write_text(text)
+    notices: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        (folder / "notify").unlink(missing_ok=True)
+        notified.bind(str(folder / "notify"))
+        notified.setblocking(False)
+        loop.add_reader(notified, lambda: notices.put_nowait(notified.recv(4_096).decode()))
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM,
+            "run",
+            "--config",
+            str(path),
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), **(environ or {})},
+        )
+        one = Daemon(process, notices)
+        try:
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(one.read())
+                try:
+                    assert "STATUS=counting for store-gw" in await one.told("READY=1")
+                    yield one
+                finally:
+                    if process.returncode is None:
+                        process.kill()
+                    await process.wait()
+                    await reading
+        finally:
+            loop.remove_reader(notified)
+
+
+async def has_everything(rig: Rig, consumer: Consumer, zones: tuple[str, ...] = ()) -> None:
+    wanted = {key: count for key, count in rig.truth().items() if not zones or key[1] in zones}
+    async with asyncio.timeout(LIMIT_S):
+        await consumer.wait_until(lambda one: theirs(one) == wanted)
+
+
+async def test_it_tells_systemd_of_its_life_and_stops_cleanly(rig: Rig, tmp_path: Path) -> None:
+    async with rig.consumer() as consumer, rig.listener() as heard:
+        async with daemon(tmp_path, rig.text(), {"WATCHDOG_USEC": "1000000"}) as one:
+            await one.told("WATCHDOG=1")
+            await has_everything(rig, consumer)
+            await one.told("WATCHDOG=1")
+            assert await one.stop() == 0
+            await one.told("STOPPING=1")
+            assert "Traceback" not in one.log
+        await heard.until(lambda: not heard.latest(rig.topics.state, State).online)
+        assert [State.model_validate_json(one.payload).online for one in heard.said(rig.topics.state)] == [True, False]
+        seq = heard.latest(rig.topics.state, State).seq
+        async with daemon(tmp_path, rig.text()) as one:
+            await heard.until(lambda: heard.latest(rig.topics.state, State).online)
+            assert heard.latest(rig.topics.state, State).seq >= seq
+            assert await one.stop(signal.SIGINT) == 0
+        await has_everything(rig, consumer)
+        assert not consumer.counters.findings
+    assert all(server.connected is False for server in rig.servers.values())
+
+
+async def test_it_is_ready_without_a_broker_and_delivers_later(rig: Rig, tmp_path: Path) -> None:
+    rig.broker.kill()
+    async with daemon(tmp_path, rig.text()) as one:
+        await eventually(lambda: all(server.connected for server in rig.servers.values()))
+        await rig.broker.start()
+        async with rig.consumer() as consumer:
+            await has_everything(rig, consumer)
+        rig.broker.kill()
+        assert await one.stop() == 0
+
+
+def _rejected(heard: Listener) -> list[payloads.Alert]:
+    return heard.alerts("config_rejected")
+
+
+async def test_sighup_applies_a_changed_file_and_only_a_good_one(rig: Rig, tmp_path: Path) -> None:
+    path = tmp_path / "tallygate.toml"
+    async with (
+        rig.consumer() as consumer,
+        rig.listener() as heard,
+        daemon(tmp_path, rig.text(without_readers=("reader-back",))) as one,
+    ):
+        await has_everything(rig, consumer, ("floor", "checkout", "exit"))
+        path.write_text(BROKEN)
+        one.process.send_signal(signal.SIGHUP)
+        await heard.until(lambda: len(_rejected(heard)) == 2)
+        rejected = _rejected(heard)[0]
+        assert "surprise" in rejected.text
+        assert "line 4" in rejected.text
+        assert "check-config" in rejected.hint
+        connections = rig.servers["reader-front"].connections
+        path.write_text(rig.text())
+        one.process.send_signal(signal.SIGHUP)
+        await has_everything(rig, consumer)
+        assert rig.servers["reader-front"].connections == connections
+        # A zone that goes: to zero first, by deltas.
+        path.write_text(rig.text(without_zones=("backroom",)))
+        one.process.send_signal(signal.SIGHUP)
+        topic = rig.topics.zone_health("backroom")
+        await heard.until(lambda: heard.said(topic)[-1].payload == b"")
+        await has_everything(rig, consumer, tuple(zone.id for zone in rig.shop.layout.zones if zone.id != "backroom"))
+        path.unlink()
+        one.process.send_signal(signal.SIGHUP)
+        await heard.until(lambda: len(_rejected(heard)) == 4)
+        assert await one.stop() == 0
+        assert "Traceback" not in one.log
+
+
+async def test_sudden_death_under_load_loses_nothing_that_was_said(rig: Rig, tmp_path: Path) -> None:
+    stock = rig.shop.stock
+    things = [thing for thing in stock.within("floor") if thing.gtin]
+    async with rig.consumer("one") as first, rig.consumer("two") as second:
+        for round_ in range(2):
+            async with daemon(tmp_path, rig.text()) as one:
+                await eventually(lambda: all(server.connected for server in rig.servers.values()))
+                to = ("backroom", "receiving")[round_]
+                applied = first.counters.applied
+                for thing in things:
+                    stock.move(thing, to)
+                await first.wait_until(lambda one, applied=applied: one.counters.applied > applied)  # type: ignore[misc]
+                assert await one.stop(signal.SIGKILL) == -signal.SIGKILL
+        async with daemon(tmp_path, rig.text()) as one:
+            await has_everything(rig, first)
+            await has_everything(rig, second)
+            assert first.store.position is not None
+            assert second.store.position is not None
+            assert first.rule.epoch == second.rule.epoch
+            assert await one.stop() == 0
+        assert not first.counters.findings
+        assert not second.counters.findings
+
+
+async def test_a_bad_configuration_is_a_finding_and_a_foreign_ledger_is_not_opened(rig: Rig, tmp_path: Path) -> None:
+    async def outcome(text: str) -> tuple[int | None, str]:
+        path = tmp_path / "tallygate.toml"
+        path.write_text(text)
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, "run", "--config", str(path), stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(LIMIT_S):
+            _, errors = await process.communicate()
+        return process.returncode, errors.decode()
+
+    code, errors = await outcome(BROKEN)
+    assert code == 1
+    assert "surprise" in errors
+    (tmp_path / "ledger.db").write_bytes(b"this is no database" * 100)
+    code, errors = await outcome(rig.text())
+    assert code == 3
+    assert "hint:" in errors
+    assert "Traceback" not in errors
