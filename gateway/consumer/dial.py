@@ -8,6 +8,8 @@ import threading
 
 from gateway.consumer.broker import BrokerUnreachableError, ConnectOptions
 
+Outcome = socket.socket | Exception
+
 
 async def dial(options: ConnectOptions) -> socket.socket:
     """A connected socket, made in a thread: looking up a name cannot be interrupted, so nobody waits for it.
@@ -17,29 +19,39 @@ async def dial(options: ConnectOptions) -> socket.socket:
     loop = asyncio.get_running_loop()
     dialled: asyncio.Future[socket.socket] = loop.create_future()
 
-    def settle(outcome: socket.socket | Exception) -> None:
-        if isinstance(outcome, Exception):
-            if not dialled.done():
-                dialled.set_exception(outcome)
-        elif dialled.done():
-            outcome.close()
-        else:
-            dialled.set_result(outcome)
-
     def work() -> None:
-        outcome: socket.socket | Exception
+        outcome: Outcome
         try:
             outcome = _connect(options)
         except (OSError, ValueError) as error:
             outcome = error
         try:
-            loop.call_soon_threadsafe(settle, outcome)
+            loop.call_soon_threadsafe(_settle, dialled, outcome)
         except RuntimeError:  # The loop is closed: nobody is left to take it.
-            if isinstance(outcome, socket.socket):
-                outcome.close()
+            _discard(outcome)
 
     threading.Thread(target=work, name="mqtt-dial", daemon=True).start()
-    return await dialled
+    try:
+        return await dialled
+    except asyncio.CancelledError:
+        # It may have come about in the very turn in which we were told to stop.
+        if dialled.done() and not dialled.cancelled():
+            _discard(dialled.exception() or dialled.result())
+        raise
+
+
+def _settle(dialled: "asyncio.Future[socket.socket]", outcome: Outcome) -> None:
+    if dialled.done():
+        _discard(outcome)
+    elif isinstance(outcome, socket.socket):
+        dialled.set_result(outcome)
+    else:
+        dialled.set_exception(outcome)
+
+
+def _discard(outcome: Outcome | BaseException) -> None:
+    if isinstance(outcome, socket.socket):
+        outcome.close()
 
 
 def _connect(options: ConnectOptions) -> socket.socket:

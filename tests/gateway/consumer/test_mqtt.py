@@ -324,18 +324,23 @@ async def test_a_peer_that_is_no_broker(greeting: bytes) -> None:
             await connection.open()
 
 
-async def test_cancelled_while_it_dials_it_leaves_no_socket() -> None:
+@pytest.mark.parametrize("turns", range(6))
+async def test_cancelled_while_it_dials_it_leaves_no_socket(turns: int) -> None:
+    loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = BrokerAddress("127.0.0.1", silent.getsockname()[1], tls=False)
         connection = Connection(ConnectOptions(address=address, client_id="gw"))
         async with asyncio.TaskGroup() as group:
             task = group.create_task(connection.open())
-            accepted, _ = await asyncio.get_running_loop().run_in_executor(None, silent.accept)
+            accepted, _ = await loop.run_in_executor(None, silent.accept)
+            for _ in range(turns):
+                await asyncio.sleep(0)
             task.cancel()
         with accepted:
             accepted.settimeout(5)
-            while accepted.recv(100):
-                pass  # CONNECT may have been written; then the end of the stream must come.
+            # CONNECT may have been written; then the end of the stream must come.
+            while await loop.run_in_executor(None, accepted.recv, 100):
+                pass
     assert connection.closed is not None
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("paho")]
 
