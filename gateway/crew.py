@@ -11,11 +11,12 @@ from gateway.fleet import Fleet
 from gateway.supervise import supervise
 from readers.driver import Clock, Driver
 from readers.llrp.driver import LlrpDriver
+from readers.llrp.lobby import Lobby
 
-DRIVERS: dict[str, Callable[[Reader, Clock], Driver]] = {
-    "llrp": lambda reader, clock: LlrpDriver(reader.id, reader.settings, clock),
+DRIVERS: dict[str, Callable[[Reader, Clock, Lobby], Driver]] = {
+    "llrp": lambda reader, clock, lobby: LlrpDriver(reader.id, reader.settings, clock, lobby),
 }
-"""How each kind of device comes to life; a new kind is one entry."""
+"""How each kind of device comes to life; a new kind is one entry. Readers that dial in use the lobby."""
 
 
 class Crew:
@@ -25,6 +26,7 @@ class Crew:
         self._fleet = fleet
         self._clock = clock
         self._rng = rng
+        self._lobby = Lobby(clock)
         self._zone_of: dict[Antenna, LiveZone] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -84,11 +86,15 @@ class Crew:
     def _start(self, reader: Reader) -> None:
         if self._group is None:
             return
-        address = f"{reader.settings.host}:{reader.settings.port}"
-        self._fleet.join(reader.id, reader.driver, self._zones_of(reader.id), address)
-        driver = DRIVERS[reader.driver](reader, self._clock)
-        work = supervise(driver, self._fleet.put, self._clock, self._rng)
-        self._tasks[reader.id] = self._group.create_task(work, name=f"reader {reader.id}")
+        self._fleet.join(reader.id, reader.driver, self._zones_of(reader.id), reader.settings.address)
+        self._tasks[reader.id] = self._group.create_task(self._work(reader), name=f"reader {reader.id}")
+
+    async def _work(self, reader: Reader) -> None:
+        driver = DRIVERS[reader.driver](reader, self._clock, self._lobby)
+        try:
+            await supervise(driver, self._fleet.put, self._clock, self._rng)
+        finally:
+            self._lobby.leave(reader.id)
 
     def _zones_of(self, reader: str) -> dict[int, LiveZone]:
         return {port: zone for (name, port), zone in self._zone_of.items() if name == reader}

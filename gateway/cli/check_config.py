@@ -47,7 +47,7 @@ def summary(config: Config) -> dict[str, Any]:
             {
                 "id": reader.id,
                 "driver": reader.driver,
-                "address": f"{reader.settings.host}:{reader.settings.port}",
+                "address": reader.settings.address,
                 "antennas": {str(port): zone for port, zone in sorted(reader.antennas.items())},
             }
             for reader in config.readers
@@ -84,7 +84,7 @@ def _for_people(file: Path, config: Config) -> str:
             (
                 reader.id,
                 reader.driver,
-                f"{reader.settings.host}:{reader.settings.port}",
+                reader.settings.address,
                 ", ".join(f"{port}={zone}" for port, zone in sorted(reader.antennas.items())),
             )
             for reader in config.readers

@@ -23,6 +23,10 @@ MOST_READS_PER_TICK = 20
 MOST_CELLS_PER_TICK = 4_000
 # Departed items are remembered, to tell a return from an arrival: a week of a busy shop's sales.
 MAX_DEPARTED_ITEMS = 50_000
+# Tags that were seen once are remembered until their timeout; a hostile transmitter must not fill the memory.
+MAX_GLIMPSED_ITEMS = 200_000
+# The ticket of an item that nobody knows any more; reads of it may still wait to be judged.
+FORGOTTEN = -1
 # Tags that are no stock are remembered, to look at each once; noise must not fill the memory.
 MAX_FOREIGN_TAGS = 100_000
 
@@ -195,6 +199,8 @@ class Inventory:
             if cell.last_us < oldest_us:
                 item.seen_us = max(item.seen_us, cell.last_us)
                 continue
+            if item.ticket == FORGOTTEN:
+                continue  # its next read makes it known anew
             item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * min(reads, MOST_READS_PER_TICK))
             if item.tick != ticks:
                 item.tick = ticks
@@ -293,16 +299,20 @@ class Inventory:
         """Forget what was glimpsed and did not come again."""
         timeouts_s = (zone.params.presence.glimpsed_timeout_s for zone in self.zones.values())
         timeout_us = max(timeouts_s, default=0.0) * US_PER_S
-        while self._glimpsed and self._glimpsed[0][0] < now_us - timeout_us:
+        while self._glimpsed:
+            crowded = len(self._glimpsed) > MAX_GLIMPSED_ITEMS
+            if not crowded and self._glimpsed[0][0] >= now_us - timeout_us:
+                return
             _, item = self._glimpsed.popleft()
             if item.presence is not Presence.GLIMPSED:
                 continue
-            if item.seen_us < now_us - timeout_us:
+            if crowded or item.seen_us < now_us - timeout_us:
                 self._forget(item)
             else:
                 self._glimpsed.append((item.seen_us, item))
 
     def _forget(self, item: Item) -> None:
+        item.ticket = FORGOTTEN
         self.departed.pop(item, None)
         del self._items[item.identity]
         for key in item.keys:

@@ -13,6 +13,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem
 h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
 p { margin: .2rem 0; opacity: .8; }
 table { border-collapse: collapse; width: 100%; }
+td:not(:last-child) { white-space: nowrap; }
 th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .good { color: #1a7f37; } .bad { color: #cf222e; font-weight: 600; } .wait { color: #9a6700; }

@@ -503,3 +503,34 @@ def test_a_rush_is_judged_in_several_ticks_and_loses_nothing(monkeypatch: pytest
         counted.append(len(shop.tick()))
         assert shop.inventory.behind is left
     assert counted == [10, 10, 5]
+
+
+def test_a_flood_of_invented_tags_is_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_GLIMPSED_ITEMS", 10)
+    shop = Shop()
+    shop.place(99)
+    for serial in range(50):
+        shop.hear(1, tag(serial))
+        shop.tick()
+    assert len(shop.inventory) == 11
+    assert shop.item(99).presence is Presence.PRESENT
+    assert shop.inventory.find(identity(0)) is None
+    assert shop.item(49).presence is Presence.GLIMPSED
+
+
+def test_what_was_forgotten_while_its_reads_waited_to_be_judged_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop()
+    shop.hear(2, tag(7))
+    shop.tick()
+    shop.clock.turn(61)
+    monkeypatch.setattr(module, "MOST_CELLS_PER_TICK", 1)
+    shop.hear(1, tag(8))
+    for _ in range(2):  # these wait behind the one above while their item's time runs out
+        shop.hear(2, tag(7))
+        shop.clock.turn(0.4)
+    assert shop.tick() == []
+    assert shop.inventory.find(identity(7)) is None
+    monkeypatch.undo()
+    assert shop.tick() == []
+    shop.place(7, port=2)
+    assert len([item for item in shop.inventory if item.identity == identity(7)]) == 1
