@@ -1,10 +1,11 @@
 """Answers the verbs of `cmd/{verb}`. Whatever comes in, an answer goes out; nothing raises."""
 
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from gateway import payloads
 from gateway.ledger import Ledger
@@ -15,6 +16,14 @@ log = logging.getLogger(__name__)
 # A request is a few words; a larger one is not ours.
 MAX_REQUEST_BYTES = 4_096
 RequestT = TypeVar("RequestT", bound=payloads.Request)
+
+
+class _Traced(payloads.Request):
+    """Any request, whatever else is in it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    v: Any = 1  # of another version, too
 
 
 class BadRequestError(Exception):
@@ -41,20 +50,23 @@ class Commands:
     async def answer(self, verb: str, payload: bytes) -> payloads.Payload:
         """The answer to one command, an ErrorAnswer where it makes no sense."""
         handler = self._verbs.get(verb)
-        if handler is None:
-            return self._refuse(f"unknown verb {verb[:32]!r}; known: {', '.join(sorted(self._verbs))}")
         if len(payload) > MAX_REQUEST_BYTES:
-            return self._refuse(f"{len(payload)} bytes; a request has at most {MAX_REQUEST_BYTES}")
+            return self._refuse(f"{len(payload)} bytes; a request has at most {MAX_REQUEST_BYTES}", b"")
+        if handler is None:
+            return self._refuse(f"unknown verb {verb[:32]!r}; known: {', '.join(sorted(self._verbs))}", payload)
         try:
             answer = await handler(payload)
         except BadRequestError as error:
-            return self._refuse(str(error))
+            return self._refuse(str(error), payload)
+        except sqlite3.Error as error:
+            log.warning("ledger: cannot be read for %s: %s", verb, error)
+            return self._refuse("the ledger cannot be read now", payload, word="unavailable")
         self.answered[verb] += 1
         return answer
 
-    def _refuse(self, text: str) -> payloads.ErrorAnswer:
+    def _refuse(self, text: str, payload: bytes, word: str = "bad-request") -> payloads.ErrorAnswer:
         self.answered["refused"] += 1
-        return payloads.ErrorAnswer(error="bad-request", text=text)
+        return payloads.ErrorAnswer(transaction=_transaction(payload), error=word, text=text)
 
     async def _answer_status(self, payload: bytes) -> payloads.Payload:
         return self._status(_parse(payloads.Request, payload).transaction)
@@ -86,6 +98,14 @@ class Commands:
         return payloads.ReplayPage(
             transaction=request.transaction, epoch=position.epoch, deltas=tuple(deltas), next=following
         )
+
+
+def _transaction(payload: bytes) -> str | None:
+    """What an asker knows its answer by, as far as a request that is otherwise wrong has it."""
+    try:
+        return _Traced.model_validate_json(payload or b"{}").transaction
+    except ValidationError:
+        return None
 
 
 def _parse(model: type[RequestT], payload: bytes) -> RequestT:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 from gateway.alerts import AlertBoard, AlertKind
@@ -77,7 +77,7 @@ class Line:
         """Run until cancelled; `first` is what taking up the ledger has already changed."""
         self._checkpoint_us = self._clock.monotonic_us()
         self.ticked_us = self._checkpoint_us
-        await self._book(first)
+        await self._book(first, self.inventory.zones.values())
         while True:
             await self.drain(until_us=self._tick_due_us)
             if self._clock.monotonic_us() >= self._tick_due_us:
@@ -113,19 +113,22 @@ class Line:
         made = self.inventory.configure(zones, zone_of, self._clock.monotonic_us())
         self._unlearnt = {zone.id for zone in zones if zone.learning}
         self._told = {zone.id: zone.state for zone in zones}
-        await self._book(made)
+        await self._book(made, zones)
 
-    async def _book(self, transitions: list[Transition]) -> None:
-        """Derive the deltas of what changed and commit them together; one booking at a time, in order."""
+    async def _book(self, transitions: list[Transition], zones: Collection[LiveZone] = ()) -> None:
+        """Derive the deltas of what changed and commit them together; one booking at a time, in order.
+
+        `zones` are those that may be of another kind than before.
+        """
         async with self._booking:
-            await self._book_alone(transitions)
+            await self._book_alone(transitions, zones)
 
-    async def _book_alone(self, transitions: list[Transition]) -> None:
+    async def _book_alone(self, transitions: list[Transition], zones: Collection[LiveZone]) -> None:
         now_us, utc_us = self._clock.monotonic_us(), self._clock.utc_us()
         for made in transitions:
             self.transitions[made.cause.value] = self.transitions.get(made.cause.value, 0) + 1
-        step = self.stock.apply(transitions)
-        steps = [] if step is None else list(step.split())
+        derived = (self.stock.apply(transitions), self.stock.reclassify(zones) if zones else None)
+        steps = [piece for step in derived if step is not None for piece in step.split()]
         for confirmed in self.stock.confirm(self.inventory.zones.values(), now_us):
             steps.extend(confirmed.split())
         forgotten, self.inventory.forgotten = self.inventory.forgotten, []

@@ -105,7 +105,7 @@ class GatewayCollector(Collector):
         yield GaugeMetricFamily("tallygate_ledger_used_ratio", "Share of its limit.", self._gateway.trimmed.used_share)
         yield _counter(
             "ledger_deltas_dropped",
-            "Deltas dropped for room.",
+            "Deltas dropped, by age or for room.",
             "reason",
             {"acknowledged": self._gateway.trimmed.acknowledged, "unsent": self._gateway.trimmed.unsent},
         )
@@ -117,7 +117,11 @@ class GatewayCollector(Collector):
         yield CounterMetricFamily("tallygate_uplink_deltas", "Deltas handed to the broker.", sender.sent)
         yield GaugeMetricFamily("tallygate_uplink_backlog_deltas", "Deltas not acknowledged.", sender.window.backlog)
         yield GaugeMetricFamily("tallygate_uplink_inflight_deltas", "Deltas in flight.", sender.window.in_flight)
-        yield CounterMetricFamily("tallygate_uplink_refused", "Publishes refused by the broker.", uplink.refused)
+        yield CounterMetricFamily(
+            "tallygate_uplink_refused", "Publishes refused by the broker.", uplink.refused + sender.refused
+        )
+        yield CounterMetricFamily("tallygate_commands_dropped", "Commands that came too fast.", uplink.commands_dropped)
+        yield CounterMetricFamily("tallygate_alerts_dropped", "Alerts that no broker took.", uplink.alerts_dropped)
         answered = {verb: float(count) for verb, count in self._gateway.commands.answered.items()}
         yield _counter("commands", "Commands answered.", "verb", answered)
 

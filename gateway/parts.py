@@ -163,11 +163,27 @@ def connect_options(config: Config) -> ConnectOptions:
     )
 
 
+class TlsFilesError(Exception):
+    """A certificate or key for the broker is none; `hint` says what to do."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
 def _tls_context(mqtt: Mqtt) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the broker's certificate and name verified."""
+    """TLS 1.2 or newer, the broker's certificate and name verified. Raises TlsFilesError."""
     files = mqtt.tls_files
-    context = ssl.create_default_context(cafile=files.ca_file)
+    try:
+        context = ssl.create_default_context(cafile=files.ca_file)
+    except (ssl.SSLError, OSError) as error:
+        raise TlsFilesError(f"mqtt.ca_file: {files.ca_file}: {error}", "name a file of PEM certificates") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if files.cert_file is not None:
-        context.load_cert_chain(files.cert_file, files.key_file)
+        try:
+            # A key that wants a passphrase must not ask for it on a terminal that a service has not got.
+            context.load_cert_chain(files.cert_file, files.key_file, password="")
+        except (ssl.SSLError, OSError) as error:
+            hint = "name a PEM certificate and its own key, without a passphrase"
+            raise TlsFilesError(f"mqtt.cert_file: {files.cert_file}: {error}", hint) from error
     return context

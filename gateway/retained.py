@@ -24,14 +24,18 @@ class RetainedTree:
         return self._wanted.get(topic)
 
     def put(self, topic: str, payload: bytes) -> None:
-        """From now on `topic` says this."""
+        """From now on `topic` says this; nothing is published where it says so already."""
         if self._wanted.get(topic) != payload:
-            # To the end of both: a manifest stays behind its parts, at every connect.
-            self._wanted.pop(topic, None)
-            self._wanted[topic] = payload
-            self._dirty.pop(topic, None)
-            self._dirty[topic] = None
-            self._on_change()
+            self.say(topic, payload)
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """`topic` says this, and says it now: somebody waits for it even where it is nothing new."""
+        # To the end of both: a manifest stays behind its parts, at every connect.
+        self._wanted.pop(topic, None)
+        self._wanted[topic] = payload
+        self._dirty.pop(topic, None)
+        self._dirty[topic] = None
+        self._on_change()
 
     def clear(self, topic: str) -> None:
         """`topic` is no longer ours: an empty payload makes the broker forget it."""

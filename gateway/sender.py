@@ -10,6 +10,7 @@ from contextlib import suppress
 from gateway import payloads
 from gateway.alerts import AlertBoard, AlertKind
 from gateway.consumer.broker import (
+    FIRST_FAILURE_CODE,
     ConnectionEndedError,
     MessageProperties,
     PacketTooLargeError,
@@ -50,6 +51,7 @@ class DeltaSender:
         self._hungry = asyncio.Event()
         self._idle = asyncio.Event()
         self.sent = 0
+        self.refused = 0
         self.window: Window
         self.restart()
 
@@ -110,7 +112,12 @@ class DeltaSender:
             # The reading has no time limit: a slow disk would never get to the end of one.
             if self._hungry.is_set():
                 self._hungry.clear()
-                await self._read_ahead()
+                try:
+                    await self._read_ahead()
+                except sqlite3.Error as error:
+                    log.warning("deltas cannot be read from the ledger, tried again: %s", error)
+                    self._hungry.set()
+                    await asyncio.sleep(HOUSEKEEPING_S)
             now_s = self._clock.monotonic_us() / 1e6
             if now_s >= due_s:
                 due_s = now_s + HOUSEKEEPING_S
@@ -126,6 +133,7 @@ class DeltaSender:
                 log.warning("acknowledgements are not on disk, a restart sends those deltas again: %s", error)
 
     def _answered(self, seq: int, code: int) -> None:
+        self.refused += code >= FIRST_FAILURE_CODE
         self._do(self.window.answered(seq, code, self._clock.monotonic_us() / 1e6))
         if not self.window.backlog:
             self._idle.set()

@@ -59,8 +59,8 @@ class Snapshots:
         at = payloads.rfc3339(self._clock.utc_us())
         parts, manifest = payloads.snapshot(_rows(stock), stock.epoch, stock.seq, at, self.limit_bytes)
         for part in parts:
-            self._retained.put(self._topics.part(part.part), part.encode())
-        self._retained.put(self._topics.manifest, manifest.encode())
+            self._retained.say(self._topics.part(part.part), part.encode())
+        self._retained.say(self._topics.manifest, manifest.encode())
         for unused in range(len(parts), self._parts):
             self._retained.clear(self._topics.part(unused))
         self._parts = len(parts)
@@ -84,7 +84,7 @@ class Snapshots:
             quantity=sum(row.quantity for row in rows),
             hash=payloads.stock_hash((row.gtin, row.zone, row.quantity, row.confirmed) for row in rows),
         )
-        self._retained.put(self._topics.digest, digest.encode())
+        self._retained.say(self._topics.digest, digest.encode())
 
     def _changed(self) -> bool:
         position = self._ledger.position

@@ -7,9 +7,11 @@ not acknowledged.
 
 import asyncio
 import logging
+import re
+import sqlite3
 import uuid
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from gateway import payloads
@@ -36,15 +38,19 @@ from readers.driver import Clock
 
 log = logging.getLogger(__name__)
 
-# A broker sends what is retained right after the subscription; when it has been quiet for this long, that was all.
+# A broker sends what is retained right after the subscription. Once `state` has come, it is enough that the rest has
+# been quiet for the first of these; that there is none at all takes longer to believe, over a mobile link.
 RETAINED_QUIET_S = 0.3
+RETAINED_SILENCE_S = 2.0
 RETAINED_LIMIT_S = 10.0
 # Alerts are not retained: those of an outage wait here, the oldest go first.
 MAX_WAITING_ALERTS = 200
 # Commands that wait for their turn; beyond it the newest are dropped, and counted.
 MAX_WAITING_COMMANDS = 32
 # Whoever asks names the topic of the answer, and the verb; longer ones are not meant seriously.
-MAX_RESPONSE_TOPIC = 256
+# What an asker may choose for the answer: brokers end the session of who publishes to anything stranger.
+PLAIN_TOPIC = re.compile(r"[A-Za-z0-9_.:@=/-]{1,256}")
+MAX_RESPONSE_LEVELS = 50
 MAX_VERB = 64
 # What an MQTT packet needs besides a payload: header, topic, properties.
 PACKET_OVERHEAD_BYTES = 1_024
@@ -94,6 +100,7 @@ class Uplink:
         self.session = 0
         self.identity = identity
         self.commands_dropped = 0
+        self.alerts_dropped = 0
         self.refused = 0
         self._ledger = ledger
         self._sender = sender
@@ -133,6 +140,7 @@ class Uplink:
 
     def publish_alert(self, alert: payloads.Alert) -> None:
         """Say it as soon as there is a connection."""
+        self.alerts_dropped += len(self._waiting_alerts) == MAX_WAITING_ALERTS
         self._waiting_alerts.append(alert)
         self._changed.set()
 
@@ -145,6 +153,8 @@ class Uplink:
                 error = next(leaf for leaf in _leaves(group) if isinstance(leaf, MqttError))
                 level = logging.WARNING if not self._backoff.attempts else logging.DEBUG
                 log.log(level, "broker: %s (%s)", error.text, error.hint)
+            except* sqlite3.Error as group:
+                log.warning("broker: the ledger cannot be read: %s (look at its disk)", _leaves(group)[0])
             await asyncio.sleep(self._backoff.pause_s())
 
     async def _live(self) -> None:
@@ -199,7 +209,10 @@ class Uplink:
             if codes[0] >= FIRST_FAILURE_CODE:
                 self._refuse(self._topics.everything, codes[0])
             else:
-                await _until_quiet(arrived)
+                await _until_quiet(arrived, lambda: self._topics.state in found)
+                if connection.closed is not None:
+                    # What came so far proves nothing: the rest may have told of a rollback.
+                    raise ConnectionEndedError(connection.closed)
             mark = self._ledger.found
             decided = opening(
                 LedgerMark(mark.epoch, mark.boot, mark.seq),
@@ -314,7 +327,7 @@ class Uplink:
         """Where an answer goes: not into the topics by which this gateway itself speaks, and not nowhere."""
         root = self._topics.root
         takes_over = wanted.startswith(root) and not wanted.startswith(self._topics.reply(""))
-        if wanted and len(wanted) <= MAX_RESPONSE_TOPIC and not set(wanted) & set("+#") and not takes_over:
+        if PLAIN_TOPIC.fullmatch(wanted) and wanted.count("/") < MAX_RESPONSE_LEVELS and not takes_over:
             return wanted
         return self._topics.reply(verb[:MAX_VERB])
 
@@ -355,12 +368,12 @@ class Uplink:
         return Message(self._topics.state, state.encode(), retain=True, properties=JSON)
 
 
-async def _until_quiet(arrived: asyncio.Event) -> None:
-    """Until nothing has arrived for a while, and never for long."""
+async def _until_quiet(arrived: asyncio.Event, found: Callable[[], bool]) -> None:
+    """Until nothing has arrived for a while; a long while as long as what matters most has not been found."""
     try:
         async with asyncio.timeout(RETAINED_LIMIT_S):
             while True:
-                async with asyncio.timeout(RETAINED_QUIET_S):
+                async with asyncio.timeout(RETAINED_QUIET_S if found() else RETAINED_SILENCE_S):
                     await arrived.wait()
                 arrived.clear()
     except TimeoutError:

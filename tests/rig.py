@@ -48,6 +48,7 @@ PayloadT = TypeVar("PayloadT", bound=payloads.Payload)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses that spare real brokers and people are short in a test."""
     monkeypatch.setattr(uplink, "RETAINED_QUIET_S", 0.05)
+    monkeypatch.setattr(uplink, "RETAINED_SILENCE_S", 0.1)
     monkeypatch.setattr(snapshots, "DIGEST_EVERY_S", 0.3)
     monkeypatch.setattr(snapshots, "SNAPSHOT_AT_MOST_EVERY_S", 0.2)
     monkeypatch.setattr(client_module, "TICK_INTERVAL_S", 0.05)

@@ -43,6 +43,7 @@ LAST_TRIPS_LIMIT_S = 20.0
 SETTLE_S = 10.0
 # The consumer is at most this far behind when everything is quiet.
 CONSUMER_LIMIT_S = 5.0
+ONLINE_LIMIT_S = 10.0
 # Of one item by one antenna at best, while that antenna transmits: some 500 reads/s a reader, as real ones give.
 READS_PER_S = 9.0
 LAST_DELTAS = 6
@@ -172,6 +173,7 @@ async def _running(items: int, seed: int) -> AsyncIterator[Demo]:
             running = group.create_task(gateway.run(started.set, stopping))
             await started.wait()
             async with consumer:
+                await _until_online(consumer)
                 yield parts[0]
                 # The gateway says its last word before the consumer is compared with it.
                 stopping.set()
@@ -203,6 +205,15 @@ async def _passed(stop: asyncio.Event, seconds: float | None) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def _until_online(consumer: Consumer) -> None:
+    """Until the consumer has heard of the gateway: a first start makes sure that the broker remembers none before."""
+    try:
+        async with asyncio.timeout(ONLINE_LIMIT_S):
+            await consumer.wait_until(lambda consumer: bool(consumer.rule.online))
+    except TimeoutError:
+        return
 
 
 async def _until_in_step(parts: Demo) -> None:

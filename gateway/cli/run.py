@@ -20,10 +20,13 @@ from gateway.cli.output import ExitCode, fail
 from gateway.clock import SystemClock
 from gateway.daemon import Gateway, open_gateway
 from gateway.ledger import LedgerError
+from gateway.parts import TlsFilesError
 from gateway.systemd import Notifier
 from gateway.tasks import beside
 
 log = logging.getLogger(__name__)
+
+DEFAULT_CONFIG = Path("/etc/tallygate/tallygate.toml")
 
 
 class LogLevel(StrEnum):
@@ -36,7 +39,7 @@ class LogLevel(StrEnum):
 
 
 def run(
-    config: Annotated[Path, typer.Option(metavar="FILE", help="The configuration.")] = Path("/etc/tallygate.toml"),
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The configuration.")] = DEFAULT_CONFIG,
     log_level: Annotated[LogLevel, typer.Option(help="How much to log, on stderr.")] = LogLevel.INFO,
 ) -> None:
     """Runs the gateway until it is told to stop.
@@ -54,12 +57,14 @@ def run(
     show_problems(loaded.warnings)
     try:
         asyncio.run(_serve(loaded))
+    except TlsFilesError as error:
+        fail(ExitCode.FINDING, str(error), error.hint)
     except (LedgerError, BrokerError) as error:
         fail(ExitCode.UNREACHABLE, str(error), error.hint)
 
 
 async def _serve(config: Config) -> None:
-    stop, reload = asyncio.Event(), asyncio.Event()
+    stop, reload, started = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -67,10 +72,15 @@ async def _serve(config: Config) -> None:
     notifier = Notifier()
     async with (
         open_gateway(config, SystemClock(), SystemRandom()) as gateway,
-        beside(_reload_on_demand(gateway, reload)),
+        beside(_reload_on_demand(gateway, started, reload)),
         _saying_goodbye(notifier, stop),
     ):
-        await gateway.run(lambda: notifier.say("READY=1", f"STATUS=counting for {config.client_id}"), stop)
+
+        def say_ready() -> None:
+            notifier.say("READY=1", f"STATUS=counting for {config.client_id}")
+            started.set()
+
+        await gateway.run(say_ready, stop)
 
 
 @asynccontextmanager
@@ -85,7 +95,8 @@ async def _saying_goodbye(notifier: Notifier, stop: asyncio.Event) -> AsyncItera
         yield
 
 
-async def _reload_on_demand(gateway: Gateway, reload: asyncio.Event) -> None:
+async def _reload_on_demand(gateway: Gateway, started: asyncio.Event, reload: asyncio.Event) -> None:
+    await started.wait()
     while True:
         await reload.wait()
         reload.clear()

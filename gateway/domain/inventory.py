@@ -356,8 +356,8 @@ class Inventory:
     def restore(self, records: Iterable[ItemRecord], now_us: int, utc_now_us: int) -> list[Transition]:
         """Take up the items of an earlier life, before the first read.
 
-        No silence accrues for the time in between. Items of zones that are configured no longer leave them now:
-        the transitions say so, and whoever is read again returns.
+        No silence accrues for the time in between. Items of zones that are configured no longer leave them now, and so
+        do those that are no stock any more by what is configured: the transitions say so.
         """
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
@@ -370,15 +370,18 @@ class Inventory:
             item.read_chance, item.learnt_s = record.read_chance, record.learnt_s
             item.location.pace_s = pace_s(record.read_chance)
             item.seen_clock_s = -record.silence_s
+            is_stock = self._identify(key_epc(record.key), key_bits(record.key)) is not None
             self._items[item.identity] = item
-            self._tags[record.key] = item
-            item.zone = self.zones.get(record.zone) if record.zone else None
+            if is_stock:
+                self._tags[record.key] = item
+            zone = self.zones.get(record.zone) if record.zone else None
+            item.zone = zone if is_stock else None
             if item.presence is Presence.DEPARTED:
                 self.departed[item] = None
             elif item.zone is None:
-                gone = LiveZone.gone(record.zone or "", now_us)
+                left = zone or LiveZone.gone(record.zone or "", now_us)
                 # Nobody confirms it any more, so stock takes it up as unconfirmed; that is how it leaves.
-                made.append(Transition(item, Presence.MISSING, gone, Presence.DEPARTED, None, Cause.CONFIG))
+                made.append(Transition(item, Presence.MISSING, left, Presence.DEPARTED, None, Cause.CONFIG))
                 item.presence = Presence.DEPARTED
                 self.departed[item] = None
             else:

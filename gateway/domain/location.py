@@ -10,6 +10,7 @@ read; at a door everything is fast.
 import math
 from collections.abc import Collection
 
+from gateway.domain.params import PresenceParams
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # A read at this strength weighs 1; weights follow the amplitude, so 20 dB less weigh a tenth.
@@ -17,6 +18,8 @@ REFERENCE_DBM = -60.0
 # Beyond these the strength says more about the tag's orientation than about its distance.
 STRONGEST_WEIGHT = 8.0
 WEAKEST_WEIGHT = 0.05
+# What a rival needs against a zone that is not looked at: as much as was last read there.
+UNWATCHED_MARGIN = 1.0
 LN2 = math.log(2.0)
 
 
@@ -98,16 +101,19 @@ class Location:
 
     def strongest(self) -> LiveZone | None:
         """The zone with most evidence, None where nothing was read."""
-        return self._best().zone if self.evidence else None
+        best = self._best()
+        return best.zone if best is not None else None
 
     def decide(self, current: LiveZone, now_us: int) -> LiveZone:
         """The zone to count the item in: `current`, or a rival that has held its margin for its dwell."""
         if len(self.evidence) == 1 and self.evidence[0].zone is current:
             return current
         best = self._best()
+        if best is None:
+            return current
         presence = best.zone.params.presence
         own = self.of(current).now(self.pace_s)
-        if best.zone is current or best.now(self.pace_s) <= own * presence.move_margin:
+        if best.zone is current or best.now(self.pace_s) <= own * self._margin(current, presence):
             self.rival = None
             return current
         if best.zone is not self.rival:
@@ -117,12 +123,25 @@ class Location:
         self.rival = None
         return best.zone
 
+    @staticmethod
+    def _margin(current: LiveZone, presence: PresenceParams) -> float:
+        """How many times the evidence of `current` a rival needs.
+
+        Evidence of a zone that is not fully looked at stands still, so it cannot be outgrown: there, as much of it is
+        enough to move, which cross-reads do not reach. A zone without antennas holds nothing any more.
+        """
+        if current.clock.running:
+            return presence.move_margin
+        return UNWATCHED_MARGIN if current.antennas else 0.0
+
     def keep(self, zones: Collection[str]) -> None:
         """Only these zones exist from now on."""
         self.evidence = [evidence for evidence in self.evidence if evidence.zone.id in zones]
         if self.rival is not None and self.rival.id not in zones:
             self.rival = None
 
-    def _best(self) -> Evidence:
+    def _best(self) -> Evidence | None:
+        """The strongest evidence of a zone that somebody looks at."""
         pace_s = self.pace_s
-        return max(self.evidence, key=lambda evidence: evidence.now(pace_s))
+        watched = (evidence for evidence in self.evidence if evidence.zone.antennas)
+        return max(watched, key=lambda evidence: evidence.now(pace_s), default=None)

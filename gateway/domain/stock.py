@@ -95,6 +95,20 @@ class Stock:
             elif entry.confirmed != entry.published:
                 self._unsettled.add(key)
 
+    def reclassify(self, zones: Iterable[LiveZone]) -> Step | None:
+        """Rows whose zone is of another kind than when they were told: told again, no item the more or the less."""
+        kinds = {zone.id: zone for zone in zones}
+        keys = []
+        for key, entry in self._rows.items():
+            zone = kinds.get(key[1])
+            if zone is not None and entry.disposition != zone.params.disposition:
+                entry.disposition = zone.params.disposition
+                keys.append(key)
+        if not keys:
+            return None
+        stale = {name for name, zone in kinds.items() if not zone.trusted}
+        return Step(tuple(self._tell(key, self._rows[key].quantity, stale) for key in keys), {Cause.CONFIG: len(keys)})
+
     def confirm(self, zones: Iterable[LiveZone], now_us: int) -> list[Step]:
         """The confirmed counts that have moved enough to be told without a change of quantity: a step a zone."""
         moved: dict[str, list[StockKey]] = {}

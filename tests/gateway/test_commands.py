@@ -214,3 +214,19 @@ async def test_a_flood_of_commands_is_bounded_and_counted(gateway: Gateway, aske
         asker.connection.publish(asker.topics.command("replay"), b"{}")
     await eventually(lambda: gateway.commands.answered["refused"] + gateway.uplink.commands_dropped == 500)
     assert (await ask(asker, "status", {}))["site"] == "store"
+
+
+@pytest.mark.parametrize("verb", ["replay", "no-such-verb"])
+async def test_an_error_is_known_by_its_transaction(asker: Listener, verb: str) -> None:
+    answer = await ask(asker, verb, {"transaction": "t-9", "surprise": 1})
+    assert (answer["error"], answer["transaction"]) == ("bad-request", "t-9")
+
+
+@pytest.mark.parametrize("strange", ["/" * 200, "a\ufeffb", "$SYS/x"])
+async def test_a_strange_response_topic_does_not_end_the_connection(
+    gateway: Gateway, asker: Listener, strange: str
+) -> None:
+    session = gateway.uplink.session
+    assert gateway.uplink._reply_topic("status", strange) == gateway.topics.reply("status")
+    await ask(asker, "status", {})
+    assert gateway.uplink.session == session

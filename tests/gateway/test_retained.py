@@ -60,3 +60,13 @@ def test_a_cleared_topic_can_come_back() -> None:
     tree.clear("a")
     tree.put("a", b"1")
     assert (tree.take(), tree.topics) == ([("a", b"1")], ["a"])
+
+
+def test_what_is_said_goes_out_even_where_it_is_nothing_new() -> None:
+    tree = RetainedTree(lambda: None)
+    tree.put("digest", b"1")
+    assert tree.take() == [("digest", b"1")]
+    tree.put("digest", b"1")
+    assert tree.take() == []
+    tree.say("digest", b"1")
+    assert tree.take() == [("digest", b"1")]

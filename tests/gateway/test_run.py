@@ -172,6 +172,7 @@ async def test_sudden_death_under_load_loses_nothing_that_was_said(rig: Rig, tmp
         for round_ in range(2):
             async with daemon(tmp_path, rig.text()) as one:
                 await eventually(lambda: all(server.connected for server in rig.servers.values()))
+                await first.wait_until(lambda one: bool(one.rule.online))
                 to = ("backroom", "receiving")[round_]
                 applied = first.counters.applied
                 for thing in things:
@@ -208,3 +209,19 @@ async def test_a_bad_configuration_is_a_finding_and_a_foreign_ledger_is_not_open
     assert code == 3
     assert "hint:" in errors
     assert "Traceback" not in errors
+
+
+async def test_certificates_that_are_none_are_a_finding_of_check_config_and_of_run(tmp_path: Path) -> None:
+    path = tmp_path / "tallygate.toml"
+    (tmp_path / "ca.pem").write_text("this is no certificate")
+    path.write_text(
+        '[site]\nid = "s"\ngateway = "g"\n[mqtt]\nurl = "mqtts://127.0.0.1:1"\nca_file = "ca.pem"\n'
+        '[ledger]\npath = "ledger.db"\n'
+    )
+    for verb in (["check-config", str(path)], ["run", "--config", str(path)]):
+        process = await asyncio.create_subprocess_exec(*PROGRAM, *verb, stderr=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(LIMIT_S):
+            _, errors = await process.communicate()
+        assert process.returncode == 1, verb
+        assert b"ca_file" in errors
+        assert b"Traceback" not in errors

@@ -119,8 +119,9 @@ async def test_a_quarter_of_an_hour_brings_one_only_if_something_changed(
     bench.said.clear()
     async with beside(bench.parts.run()):
         bench.clock.turn(snapshots.SNAPSHOT_EVERY_S + 1)
-        await asyncio.sleep(0.1)
-        assert bench.said == [TOPICS.digest]
+        # The digest is said again and again, for who missed it; a snapshot of the same stock is not.
+        await eventually(lambda: len(bench.said) > 2)
+        assert set(bench.said) == {TOPICS.digest}
         await bench.write(1)
         await eventually(lambda: bench.manifest().as_of == 2)
         bench.clock.turn(snapshots.SNAPSHOT_EVERY_S - 1)

@@ -534,3 +534,35 @@ def test_what_was_forgotten_while_its_reads_waited_to_be_judged_does_not_count(m
     assert shop.tick() == []
     shop.place(7, port=2)
     assert len([item for item in shop.inventory if item.identity == identity(7)]) == 1
+
+
+# -- zones that are not looked at, and another configuration ----------------------------------------------------
+
+
+@pytest.mark.parametrize(("dbm", "moves"), [(-55, True), (-75, False)])
+def test_an_item_leaves_a_zone_that_is_down_only_for_one_that_hears_it_as_well(dbm: int, moves: bool) -> None:
+    shop = Shop()
+    item = shop.place(7, port=1)
+    shop.read_for(60, [(1, tag(7), -55)])
+    shop.fails("a")
+    made = shop.read_for(300, [(2, tag(7), dbm)])
+    assert causes(made) == ([Cause.MOVED] if moves else [])
+    assert item.zone is shop.zones["b" if moves else "a"]
+
+
+def test_a_zone_that_lost_its_antennas_holds_nobody_back() -> None:
+    shop = Shop()
+    item = shop.place(7, port=1)
+    shop.zones["a"].reform(shop.zones["a"].params, (), shop.clock.now_us)
+    shop.read_for(10, [(2, tag(7), -75)])
+    assert item.zone is shop.zones["b"]
+
+
+def test_a_restart_with_other_tags_as_stock_empties_what_is_none_any_more() -> None:
+    shop = Shop()
+    shop.place(7)
+    record = shop.inventory.record(shop.item(7), shop.clock.now_us, UTC_US)
+    again = module.Inventory(shop.zones.values(), shop.zone_of, lambda _epc, _bits: None)
+    (made,) = again.restore([record], shop.clock.now_us, UTC_US)
+    assert (made.cause, made.left, made.entered) == (Cause.CONFIG, shop.zones["a"], None)
+    assert again.tick(shop.clock.now_us) == []

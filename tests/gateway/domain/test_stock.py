@@ -252,3 +252,17 @@ def test_deltas_always_add_up_to_what_is_there(seed: int, steps: int) -> None:
             case "configure":
                 books.lose_zone()
         books.book(books.shop.wait(0.25))
+
+
+def test_a_zone_of_another_kind_tells_its_rows_again_without_a_change() -> None:
+    place = zone()
+    stock = Stock()
+    stock.apply(arrivals(place, 3))
+    assert stock.reclassify([place]) is None
+    place.reform(Zone(place.id, ZoneKind.BACKROOM), place.antennas, 0)
+    told = stock.reclassify([place])
+    assert told is not None
+    (change,) = told.changes
+    assert (change.disposition, change.change, change.quantity) == ("sellable_not_accessible", 0, 3)
+    assert [row.disposition for row in stock] == ["sellable_not_accessible"]
+    assert stock.reclassify([place]) is None
