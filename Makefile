@@ -8,7 +8,7 @@ SOURCES := gateway readers config simulators tests
 # Where third-party vectors are at hand, tests use them; elsewhere those tests say that they are skipped.
 export LLRP_VECTORS SERIAL_VECTORS
 
-.PHONY: help demo test test-long check format bench lock clean
+.PHONY: help demo test test-long check format bench interop lock clean
 help:               ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
@@ -35,13 +35,17 @@ format: $(READY)    ## bring the sources into the one format
 bench: $(READY) system-packages  ## measure, side by side in one run
 	$(BIN)/python -m tests.bench $(ARGS)
 
+interop: $(READY)   ## other people's LLRP clients and readers, fetched into .venv-interop/, against ours
+	$(BIN)/python -m tests.interop.peers
+	$(BIN)/pytest $(ARGS) tests/interop
+
 lock: $(READY)      ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra demo --group dev \
 		--python-version 3.11 pyproject.toml --output-file requirements.lock
 
 clean:              ## remove what this file made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .venv-interop .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

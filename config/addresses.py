@@ -1,9 +1,16 @@
 """The addresses that a configuration gives as URLs, and `host:port`. Pure; what is wrong is a ValueError's text."""
 
+import re
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 MAX_PORT = 65_535
+# LLRP's EUI-64 is 64 bits, and some readers tell their 48-bit MAC address in its place.
+EUI64 = re.compile(r"[0-9a-f]{12}|[0-9a-f]{16}")
+# EPCs are whole 16-bit words; the longest that a Gen2 tag can hold has 31 of them.
+EPC = re.compile(r"(?:[0-9a-f]{4}){1,31}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Address(NamedTuple):
@@ -14,12 +21,10 @@ class Address(NamedTuple):
     port: int
 
 
-def parse_url(url: str, default_ports: dict[str, int], later: dict[str, str] | None = None) -> Address:
-    """`scheme://host[:port]` with one of the schemes of `default_ports`; a scheme of `later` is refused by its text."""
+def parse_url(url: str, default_ports: dict[str, int]) -> Address:
+    """`scheme://host[:port]` with one of the schemes of `default_ports`."""
     scheme, separator, _ = url.partition("://")
     scheme = scheme.lower()
-    if later and scheme in later:
-        raise ValueError(later[scheme])
     if not separator or scheme not in default_ports:
         known = " or ".join(f"{name}://" for name in default_ports)
         raise ValueError(f"expected an address that starts with {known}")
@@ -47,6 +52,33 @@ def parse_listen(text: str) -> tuple[str, int]:
     if port is None or parts.netloc != text or parts.username is not None:
         raise ValueError('expected host:port, like "127.0.0.1:9477"')
     return _checked_host(host), port
+
+
+def parse_identity(text: str) -> str:
+    """Who dials in, in the one form that readers are compared in: `ip:10.0.0.11`, `eui64:HEX` or `epc:HEX`.
+
+    Hex may be grouped by colons, dashes or blanks as it stands on labels, in either case.
+    """
+    kind, _, name = text.strip().lower().partition(":")
+    if kind == "ip":
+        try:
+            return f"ip:{ip_address(name.strip('[]'))}"
+        except ValueError:
+            raise ValueError("expected ip:ADDRESS with an IPv4 or IPv6 address") from None
+    plain = re.sub(r"[-: ]", "", name)
+    if kind == "eui64" and EUI64.fullmatch(plain):
+        return f"eui64:{plain}"
+    if kind == "epc" and EPC.fullmatch(plain):
+        return f"epc:{plain}"
+    raise ValueError("expected ip:ADDRESS, eui64: and 16 hex digits, or epc: and the hex digits of an EPC")
+
+
+def parse_sha256(text: str) -> str:
+    """A certificate's fingerprint, 64 hex digits, grouped or not."""
+    plain = re.sub(r"[-: ]", "", text.lower())
+    if not SHA256.fullmatch(plain):
+        raise ValueError("expected the SHA-256 of a certificate: 64 hex digits")
+    return plain
 
 
 def _checked_host(host: str | None) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from config.addresses import Address, parse_url
+from config.addresses import Address, parse_identity, parse_url
 from config.lines import KeyPath
-from config.models import LLRP_PORTS
+from config.models import LISTEN_SCHEMES, LLRP_PORTS
 from config.problems import Severity
 
 
@@ -31,6 +31,9 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _unknown_zones(zones, readers)
     yield from _overridden_antennas(readers)
     yield from _shared_addresses(readers)
+    yield from _shared_listeners(readers)
+    yield from _unknown_outputs(zones, readers)
+    yield from _groups(readers, tables(data, "groups"))
     yield from _idle(data, zones, readers)
 
 
@@ -94,7 +97,7 @@ def _shared_addresses(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[
     first: dict[tuple[str, int], int] = {}
     for index, reader in readers:
         address = _address(reader.get("url"))
-        if address is None:
+        if address is None or address.scheme in LISTEN_SCHEMES:
             continue
         place = (address.host, address.port)
         if place in first:
@@ -105,6 +108,77 @@ def _shared_addresses(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[
                 "a reader takes one connection: list all of its antennas in one table",
             )
         first.setdefault(place, index)
+
+
+def _shared_listeners(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
+    """Readers that dial in to one port: each known by its own name, all by the same TLS."""
+    first: dict[tuple[str, int], tuple[int, list[object]]] = {}
+    known: dict[tuple[str, int, str], int] = {}
+    for index, reader in readers:
+        address = _address(reader.get("url"))
+        if address is None or address.scheme not in LISTEN_SCHEMES:
+            continue
+        place = (address.host, address.port)
+        tls = [address.scheme, *(reader.get(key) for key in ("ca_file", "cert_file", "key_file"))]
+        earliest, agreed = first.setdefault(place, (index, tls))
+        if tls != agreed:
+            yield Finding(
+                ("readers", index, "url"),
+                f"readers[{earliest}] listens on this port with other TLS settings",
+                "the same scheme, ca_file, cert_file and key_file for all readers that dial in to one port",
+                "or another port",
+            )
+        identity = _identity(reader.get("identity"))
+        if identity is not None and known.setdefault((*place, identity), index) != index:
+            yield Finding(
+                ("readers", index, "identity"),
+                f"readers[{known[*place, identity]}] is known by this identity already",
+                "an identity of its own for each reader that dials in to one port",
+            )
+
+
+def _unknown_outputs(
+    zones: list[tuple[int, Mapping[str, Any]]], readers: list[tuple[int, Mapping[str, Any]]]
+) -> Iterator[Finding]:
+    known = [table["id"] for _, table in zones if isinstance(table.get("id"), str)]
+    for index, reader in readers:
+        for number, output in tables(reader, "outputs"):
+            zone = output.get("zone")
+            if isinstance(zone, str) and zone not in known:
+                key = ("readers", index, "outputs", number, "zone")
+                yield Finding(key, f"no zone {zone!r}", f"one of {', '.join(known)}", nearest(zone, known))
+
+
+def _groups(
+    readers: list[tuple[int, Mapping[str, Any]]], groups: list[tuple[int, Mapping[str, Any]]]
+) -> Iterator[Finding]:
+    """Members are readers that exist, stand in one group, and start and stop when they are told to."""
+    known = {table["id"]: table for _, table in readers if isinstance(table.get("id"), str)}
+    first: dict[str, int] = {}
+    for index, group in groups:
+        members = group.get("readers")
+        for number, name in enumerate(members if isinstance(members, list) else ()):
+            if not isinstance(name, str):
+                continue
+            key: KeyPath = ("groups", index, "readers", number)
+            if name not in known:
+                yield Finding(key, f"no reader {name!r}", f"one of {', '.join(known)}", nearest(name, list(known)))
+            elif name in first:
+                yield Finding(key, f"{name!r} is in groups[{first[name]}] already", "a reader in one group, once")
+            elif "start_gpi" in known[name] or known[name].get("duty_percent", 100) != 100:
+                yield Finding(
+                    key, f"{name!r} starts by itself", "a reader without start_gpi and duty_percent", "one or the other"
+                )
+            first.setdefault(name, index)
+
+
+def _identity(text: object) -> str | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        return parse_identity(text)
+    except ValueError:
+        return None
 
 
 def _address(url: object) -> Address | None:

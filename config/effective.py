@@ -2,19 +2,30 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import SecretStr
 
 from config.addresses import parse_listen, parse_url
 from config.fields import given
-from config.models import AIR_KEYS, LLRP_KEYS, LLRP_PORTS, MQTT_PORTS, ConfigFile, ReaderSection, Section
+from config.models import (
+    AIR_KEYS,
+    LISTEN_SCHEMES,
+    LLRP_KEYS,
+    LLRP_PORTS,
+    MQTT_PORTS,
+    TLS_SCHEMES,
+    ConfigFile,
+    ReaderSection,
+    Section,
+    TriggerSection,
+)
 from config.problems import Problem
 from gateway.domain.params import ItemParams, Zone
-from readers.llrp.settings import AirSettings, LlrpSettings
+from readers.llrp.settings import AirSettings, InputTrigger, LlrpSettings, Output, TlsSettings, mask_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Certificates of an mqtts:// link, each None where the system's own serve."""
+    """Certificates of a TLS link, each None where the system's own serve."""
 
     ca_file: Path | None = None
     cert_file: Path | None = None
@@ -87,6 +98,14 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Readers that disturb each other: each reads for `turn_s`, in this order."""
+
+    readers: tuple[str, ...]
+    turn_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration that passed every check. `fingerprint`: hex SHA-256 of it without secrets."""
 
@@ -100,6 +119,7 @@ class Config:
     readers: tuple[Reader, ...]
     fingerprint: str
     warnings: tuple[Problem, ...] = ()
+    groups: tuple[Group, ...] = ()
 
     @property
     def client_id(self) -> str:
@@ -109,27 +129,32 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What the files that the configuration names hold, and where they are."""
+    """What the files that the configuration names hold, and where they are; `of_readers` by the index of the table."""
 
     password: SecretStr | None = None
     tls_files: TlsFiles = TlsFiles()
+    of_readers: Mapping[int, TlsFiles] = field(default_factory=dict)
 
 
 def effective(file: ConfigFile, path: Path, secrets: Secrets, warnings: tuple[Problem, ...] = ()) -> Config:
     """The meaning of a valid `file` at `path`."""
     zones = tuple(Zone(zone.id, zone.kind, zone.presence()) for zone in file.zones)
-    readers = tuple(_reader(section) for section in file.readers)
+    no_files = TlsFiles()
+    readers = tuple(
+        _reader(section, secrets.of_readers.get(index, no_files)) for index, section in enumerate(file.readers)
+    )
     return Config(
         path=path,
         site=Site(file.site.id, file.site.gateway),
         mqtt=_mqtt(file, secrets),
         item_params=ItemParams(file.items.company_prefixes, file.items.filter_values),
-        ledger=Ledger(path.parent / file.ledger.path, file.ledger.retain_days, file.ledger.max_bytes),
+        ledger=Ledger((path.parent / file.ledger.path).absolute(), file.ledger.retain_days, file.ledger.max_bytes),
         http=Http(parse_listen(file.http.listen)),
         zones=zones,
         readers=readers,
         fingerprint=_fingerprint(file, zones, readers),
         warnings=warnings,
+        groups=tuple(Group(group.readers, group.turn_s) for group in file.groups),
     )
 
 
@@ -156,7 +181,7 @@ def _mqtt(file: ConfigFile, secrets: Secrets) -> Mqtt:
     )
 
 
-def _reader(section: ReaderSection) -> Reader:
+def _reader(section: ReaderSection, files: TlsFiles) -> Reader:
     address = parse_url(section.url, LLRP_PORTS)
     antennas = {int(port): zone for port, zone in section.antennas.items()}
     settings = LlrpSettings(
@@ -165,9 +190,22 @@ def _reader(section: ReaderSection) -> Reader:
         antennas=tuple(sorted(antennas)),
         air=_air(section),
         per_antenna={int(port): _air(air) for port, air in section.antenna.items()},
+        tls=TlsSettings(section.pin_sha256, files.ca_file, files.cert_file, files.key_file)
+        if address.scheme in TLS_SCHEMES
+        else None,
+        listens=address.scheme in LISTEN_SCHEMES,
+        identity=section.identity,
+        epc_filters=tuple(mask_of(each.mask, each.bits) for each in section.epc_filters),
+        start_gpi=_trigger(section.start_gpi),
+        stop_gpi=_trigger(section.stop_gpi),
+        outputs=tuple(Output(each.port, each.on, each.zone) for each in section.outputs),
         **given(section, LLRP_KEYS),
     )
     return Reader(section.id, section.driver, antennas, settings)
+
+
+def _trigger(section: TriggerSection | None) -> InputTrigger | None:
+    return None if section is None else InputTrigger(section.port, section.level, section.timeout_s)
 
 
 def _air(section: Section) -> AirSettings:
@@ -180,5 +218,11 @@ def _fingerprint(file: ConfigFile, zones: tuple[Zone, ...], readers: tuple[Reade
         **file.model_dump(include={"site", "mqtt", "items", "ledger", "http"}),
         "zones": [asdict(zone) for zone in zones],
         "readers": [asdict(reader) for reader in readers],
+        "groups": file.model_dump(include={"groups"})["groups"],
     }
-    return hashlib.sha256(json.dumps(meaning, sort_keys=True, default=sorted).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Path | Iterable[Any]) -> str | list[Any]:
+    """What JSON has no form for: paths, and sets in a fixed order."""
+    return str(value) if isinstance(value, Path) else sorted(value)

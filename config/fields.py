@@ -24,7 +24,13 @@ RULES: dict[str, dict[str, Any]] = {
     "session": {"ge": 0, "le": 3, "description": "Gen2 session."},
     "mode": {"ge": 0, "le": 65_535, "description": "Index of a mode that the device lists."},
     "population": {"ge": 1, "le": 65_535, "description": "Tags expected in view."},
+    "search_mode": {"strict": False, "description": "Whether a tag that was read answers again at once; Impinj."},
+    "tag_focus": {"description": "A tag answers once and is kept quiet; Impinj, session 1."},
     # readers.llrp.settings.LlrpSettings
+    "fast_id": {"description": "Reads TIDs too; Impinj."},
+    "rf_details": {"description": "Phase, Doppler shift and fine signal in reports, for diagnosis; Impinj."},
+    "duty_percent": {"ge": 1, "le": 100, "description": "The part of each period that the reader inventories."},
+    "duty_period_s": {"ge": 0.1, "le": 3600, "description": "That period."},
     "report_every_tags": {"ge": 1, "le": 65_535, "description": "Tag reports that the reader gathers into a message."},
     "connect_timeout_s": _duration("How long a connection may take to come about."),
     "answer_timeout_s": _duration("How long the reader may take to answer a command."),

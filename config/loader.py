@@ -99,25 +99,46 @@ def _validated(data: Mapping[str, Any], findings: list[Finding]) -> ConfigFile |
 
 
 def _secrets(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str], findings: list[Finding]) -> Secrets:
-    """The files that [mqtt] names; what is wrong with them goes to `findings`."""
+    """The files that [mqtt] and the readers name; what is wrong with them goes to `findings`."""
+    files = _FileFinder(folder, environ, findings)
     section = data.get("mqtt")
-    if not isinstance(section, dict):
-        return Secrets()
-    found: dict[str, Path] = {}
+    mqtt = section if isinstance(section, dict) else {}
+    password_file = files.find(("mqtt", "password_file"), mqtt)
     password = None
-    for key in ("password_file", "ca_file", "cert_file", "key_file"):
-        name = section.get(key)
-        if not isinstance(name, str) or not name:
-            continue
+    if password_file is not None:
         try:
-            found[key] = find_file(name, folder, environ)
-            if key == "password_file":
-                password = read_secret(found.pop(key))
-            elif key == "key_file":
-                check_private(found[key])
+            password = read_secret(password_file)
         except SecretError as error:
-            findings.append(Finding(("mqtt", key), error.text, hint=error.hint))
-    return Secrets(password, TlsFiles(found.get("ca_file"), found.get("cert_file"), found.get("key_file")))
+            findings.append(Finding(("mqtt", "password_file"), error.text, hint=error.hint))
+    of_readers = {index: files.tls(("readers", index), table) for index, table in tables(data, "readers")}
+    return Secrets(password, files.tls(("mqtt",), mqtt), of_readers)
+
+
+class _FileFinder:
+    """Looks up the files that a table names; what is wrong with one goes to `findings`, and it counts as not given."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], findings: list[Finding]) -> None:
+        self._folder = folder
+        self._environ = environ
+        self._findings = findings
+
+    def find(self, key: KeyPath, table: Mapping[str, Any]) -> Path | None:
+        """The file that the last part of `key` names in `table`."""
+        name = table.get(str(key[-1]))
+        if not isinstance(name, str) or not name:
+            return None
+        try:
+            path = find_file(name, self._folder, self._environ)
+            if key[-1] == "key_file":
+                check_private(path)
+        except SecretError as error:
+            self._findings.append(Finding(key, error.text, hint=error.hint))
+            return None
+        return path
+
+    def tls(self, place: KeyPath, table: Mapping[str, Any]) -> TlsFiles:
+        """The certificates of the table at `place`."""
+        return TlsFiles(*(self.find((*place, key), table) for key in ("ca_file", "cert_file", "key_file")))
 
 
 def _problems(findings: Iterable[Finding], path: Path, lines: dict[KeyPath, int]) -> tuple[Problem, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
-from config.addresses import parse_listen, parse_url
+from config.addresses import parse_identity, parse_listen, parse_sha256, parse_url
 from config.fields import MAX_DURATION_S, given, keys_of, names_of
 from gateway.domain.params import (
     DEFAULT_PROFILES,
@@ -18,7 +18,16 @@ from gateway.domain.params import (
     Profile,
     ZoneKind,
 )
-from readers.llrp.settings import LLRP_PORT, AirSettings, LlrpSettings
+from readers.llrp.settings import (
+    LLRP_PORT,
+    LLRP_TLS_PORT,
+    MAX_MASK_BITS,
+    AirSettings,
+    Level,
+    LlrpSettings,
+    OutputUse,
+    mask_of,
+)
 
 # What SQLite can count: the largest signed 64-bit integer.
 MAX_LEDGER_BYTES = 2**63 - 1
@@ -32,7 +41,11 @@ PREFIX_PATTERN = r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*$"
 COMPANY_PREFIX_PATTERN = r"^[0-9]{4,12}$"
 # LLRP numbers antenna ports in 16 bits; 0 means all of them and names none.
 PORT_PATTERN = r"^(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+HEX_PATTERN = r"^[0-9A-Fa-f]{1,124}$"
+# GPIPortNum and GPOPortNumber have 16 bits.
+MAX_GPIO_PORT = 65_535
 PATTERNS_IN_WORDS = {
+    HEX_PATTERN: "the hex digits of an EPC",
     IDENTIFIER_PATTERN: "1 to 64 characters of a-z, 0-9 and -",
     PREFIX_PATTERN: "levels of letters, digits, dots, dashes and underscores, with / between them",
     COMPANY_PREFIX_PATTERN: "4 to 12 digits",
@@ -40,11 +53,14 @@ PATTERNS_IN_WORDS = {
 }
 
 MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883, "embedded": 1883}
-LLRP_PORTS = {"llrp": LLRP_PORT}
-LATER_LLRP_SCHEMES = {
-    "llrps": "llrps:// (TLS) is not available in this version: use llrp:// on a network of its own",
-    "llrp+listen": "llrp+listen:// (a reader that dials in) is not available in this version: use llrp://",
+LLRP_PORTS = {
+    "llrp": LLRP_PORT,
+    "llrps": LLRP_TLS_PORT,
+    "llrp+listen": LLRP_PORT,
+    "llrps+listen": LLRP_TLS_PORT,
 }
+TLS_SCHEMES = frozenset({"llrps", "llrps+listen"})
+LISTEN_SCHEMES = frozenset({"llrp+listen", "llrps+listen"})
 LATER_DRIVERS = frozenset({"scale", "modbus", "m100", "chafon"})
 
 # Presence parameters of which the first is never below the second.
@@ -65,7 +81,7 @@ def _mqtt_url(url: str) -> str:
 
 
 def _llrp_url(url: str) -> str:
-    parse_url(url, LLRP_PORTS, LATER_LLRP_SCHEMES)
+    parse_url(url, LLRP_PORTS)
     return url
 
 
@@ -189,21 +205,124 @@ class ZoneBase(Section):
         return PresenceParams(**{**every, **given(self, PRESENCE_KEYS)})
 
 
+class FilterSection(Section):
+    """One of `epc_filters`: EPCs that begin so."""
+
+    mask: Annotated[str, Field(pattern=HEX_PATTERN, description="The first hex digits of an EPC.")]
+    bits: Annotated[int, Field(ge=1, le=MAX_MASK_BITS, description="Only so many bits of them.")] | None = None
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        mask_of(self.mask, self.bits)
+        return self
+
+
+class TriggerSection(Section):
+    """`start_gpi`, `stop_gpi`: an input that starts or stops the inventory."""
+
+    port: Annotated[int, Field(ge=1, le=MAX_GPIO_PORT, description="The number of the input.")]
+    level: Annotated[Level, Field(strict=False, description="What it changes to.")] = Level.HIGH
+    timeout_s: Annotated[
+        float, Field(ge=0, le=MAX_DURATION_S, description="As a stop: after so long even without it; 0: never.")
+    ] = 0.0
+
+
+class OutputSection(Section):
+    """One of `outputs`: a signal lamp."""
+
+    port: Annotated[int, Field(ge=1, le=MAX_GPIO_PORT, description="The number of the output.")]
+    on: Annotated[OutputUse, Field(strict=False, description="When it is high.")] = OutputUse.READING
+    zone: Annotated[Identifier, Field(description="Whose state it shows.")] | None = None
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if (self.on is OutputUse.ZONE_STALE) != (self.zone is not None):
+            raise ValueError('expected zone where on = "zone_stale", and only there')
+        return self
+
+
+class GroupSection(Section):
+    """A `[[groups]]` table: readers that disturb each other and take turns."""
+
+    readers: Annotated[
+        tuple[Identifier, ...], Field(strict=False, min_length=2, description="Its members, in the order of turns.")
+    ]
+    turn_s: Annotated[float, Field(ge=0.5, le=3600, description="How long each of them reads.")] = 5.0
+
+
 class ReaderBase(Section):
     """A `[[readers]]` table of an LLRP reader, without the settings of its driver."""
 
     id: Annotated[Identifier, Field(description="The reader's name in topics.")]
     driver: Annotated[Literal["llrp"], Field(description="The kind of device.")]
-    url: Annotated[str, AfterValidator(_llrp_url), Field(description="llrp://host:5084")]
+    url: Annotated[
+        str,
+        AfterValidator(_llrp_url),
+        Field(
+            description="llrp://host:5084, llrps://host:5085 (TLS); llrp+listen://0.0.0.0:5084: the reader dials in."
+        ),
+    ]
     antennas: Annotated[
         dict[AntennaPort, Identifier], Field(min_length=1, description='Antenna port -> zone: { 1 = "floor" }.')
     ]
+    identity: (
+        Annotated[
+            str,
+            AfterValidator(parse_identity),
+            Field(description="Who dials in: ip:10.0.0.11, eui64:001625fffe123456 or epc:HEX."),
+        ]
+        | None
+    ) = None
+    pin_sha256: (
+        Annotated[
+            str,
+            AfterValidator(parse_sha256),
+            Field(description="The SHA-256 of the reader's certificate; it alone decides then."),
+        ]
+        | None
+    ) = None
+    ca_file: Annotated[FileName, Field(description="The authority that signed the reader's certificate.")] | None = None
+    cert_file: Annotated[FileName, Field(description="Our certificate towards this reader, with key_file.")] | None = (
+        None
+    )
+    key_file: Annotated[FileName, Field(description="The key of cert_file, readable by few.")] | None = None
+
+    epc_filters: Annotated[
+        tuple[FilterSection, ...], Field(strict=False, description="Only tags that fit one of them answer; none: all.")
+    ] = ()
+    start_gpi: Annotated[TriggerSection, Field(description="The input that starts the inventory.")] | None = None
+    stop_gpi: Annotated[TriggerSection, Field(description="The input that ends it again.")] | None = None
+    outputs: Annotated[tuple[OutputSection, ...], Field(strict=False, description="Signal lamps.")] = ()
+
+    @model_validator(mode="after")
+    def _starts_and_stops(self) -> Self:
+        if (self.start_gpi is None) != (self.stop_gpi is None):
+            raise ValueError("expected start_gpi and stop_gpi together")
+        return self
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        scheme = self.url.partition("://")[0].lower()
+        listens, is_tls = scheme in LISTEN_SCHEMES, scheme in TLS_SCHEMES
+        if listens != (self.identity is not None):
+            raise ValueError("expected identity where the url is +listen://, and only there")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("expected cert_file and key_file together")
+        if not is_tls and (self.pin_sha256 or self.ca_file or self.cert_file):
+            raise ValueError("expected an llrps:// url where pin_sha256, ca_file or cert_file is given")
+        if self.pin_sha256 is not None and self.ca_file is not None:
+            raise ValueError("expected either pin_sha256 or ca_file")
+        if listens and is_tls and (self.cert_file is None or self.pin_sha256 is not None):
+            raise ValueError("expected cert_file and key_file, and no pin_sha256, where readers dial in over TLS")
+        return self
 
 
 PRESENCE_KEYS = names_of(PresenceParams)
 AIR_KEYS = names_of(AirSettings)
 # What the table's own keys say in another way is not a key once more.
-LLRP_OWN = frozenset({"host", "port", "antennas", "air", "per_antenna"})
+LLRP_OWN = frozenset({"host", "port", "antennas", "air", "per_antenna", "tls", "listens", "identity"}) | frozenset(
+    {"epc_filters", "start_gpi", "stop_gpi", "outputs"}
+)
 LLRP_KEYS = names_of(LlrpSettings, without=LLRP_OWN)
 
 # Their keys come from dataclasses at run time, where a type checker cannot follow; `fields.given` reads them.
@@ -241,3 +360,4 @@ class ConfigFile(Section):
     http: HttpSection = HttpSection()
     zones: Annotated[tuple[ZoneSection, ...], Field(strict=False, description="Places that stock is counted in.")] = ()
     readers: Annotated[tuple[ReaderSection, ...], Field(strict=False, description="Devices that read tags.")] = ()
+    groups: Annotated[tuple[GroupSection, ...], Field(strict=False, description="Readers that take turns.")] = ()

@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
-from config.effective import Config, Reader
+from config.effective import Config, Group, Reader
 from gateway.domain.zones import Antenna, LiveZone
 from gateway.fleet import Fleet
 from gateway.supervise import supervise
-from readers.driver import Clock, Driver
+from gateway.turns import TurnKeeper
+from readers.driver import Clock, Driver, Rests, Signals, Sink
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.lobby import Lobby
+from readers.llrp.settings import OutputUse
+from readers.model import ReaderEvent, ReaderState
 
 DRIVERS: dict[str, Callable[[Reader, Clock, Lobby], Driver]] = {
     "llrp": lambda reader, clock, lobby: LlrpDriver(reader.id, reader.settings, clock, lobby),
@@ -28,7 +31,10 @@ class Crew:
         self._rng = rng
         self._lobby = Lobby(clock)
         self._zone_of: dict[Antenna, LiveZone] = {}
+        self._zones: dict[str, LiveZone] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turns: dict[Group, asyncio.Task[None]] = {}
+        self._lamps: list[tuple[Signals, int, str]] = []
         self._group: asyncio.TaskGroup | None = None
 
     def plan(
@@ -49,6 +55,7 @@ class Crew:
             else:
                 zone.reform(params, antennas[params.id], now_us)
             zones[params.id] = zone
+        self._zones = zones
         self._zone_of = {antenna: zones[zone_id] for zone_id, ports in antennas.items() for antenna in ports}
         return list(zones.values()), self._zone_of
 
@@ -57,44 +64,85 @@ class Crew:
         """All readers run while the context lasts; at its end each has closed its device."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for reader in config.readers:
-                self._start(reader)
+            self._start(config.readers, config.groups)
             yield
             self._group = None
-            for task in self._tasks.values():
+            for task in (*self._tasks.values(), *self._turns.values()):
                 task.cancel()
 
     async def apply(self, old: Config, new: Config) -> list[str]:
-        """Stop what is gone or changed, start what is new or changed; gives the names of those that are gone."""
+        """Stop what is gone or changed, start what is new or changed; gives the names of those that are gone.
+
+        The members of a group come and go together.
+        """
         before = {reader.id: reader for reader in old.readers}
         after = {reader.id: reader for reader in new.readers}
-        ending = [name for name, reader in before.items() if after.get(name) != reader]
+        changed = {name for name in before | after if before.get(name) != after.get(name)}
+        groups = {group for group in (*old.groups, *new.groups) if _is_touched(group, changed, old, new)}
+        changed.update(name for group in groups for name in group.readers)
+        ending = [name for name in before if name in changed]
         tasks = [self._tasks.pop(name) for name in ending]
+        tasks += [self._turns.pop(group) for group in groups if group in self._turns]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for name, reader in after.items():
-            if before.get(name) != reader:
-                self._start(reader)
-            else:
+        self._start(
+            [reader for name, reader in after.items() if name in changed],
+            [group for group in new.groups if group in groups],
+        )
+        for name in after:
+            if name not in changed:
                 self._fleet.remap(name, self._zones_of(name))
         gone = [name for name in before if name not in after]
         for name in gone:
             self._fleet.leave(name)
         return gone
 
-    def _start(self, reader: Reader) -> None:
+    def _start(self, readers: Collection[Reader], groups: Collection[Group]) -> None:
+        """Whole groups, and readers that are in none."""
         if self._group is None:
             return
-        self._fleet.join(reader.id, reader.driver, self._zones_of(reader.id), reader.settings.address)
-        self._tasks[reader.id] = self._group.create_task(self._work(reader), name=f"reader {reader.id}")
+        drivers = {reader.id: DRIVERS[reader.driver](reader, self._clock, self._lobby) for reader in readers}
+        sinks: dict[str, Sink] = {}
+        for group in groups:
+            members = {name: drivers[name] for name in group.readers}
+            keeper = TurnKeeper(
+                {name: driver for name, driver in members.items() if isinstance(driver, Rests)},
+                group.turn_s,
+                self._clock,
+            )
+            sinks.update(dict.fromkeys(members, keeper.watched(self._put)))
+            self._turns[group] = self._group.create_task(keeper.run(), name=f"turns of {', '.join(group.readers)}")
+        for reader in readers:
+            self._fleet.join(reader.id, reader.driver, self._zones_of(reader.id), reader.settings.address)
+            work = self._work(reader, drivers[reader.id], sinks.get(reader.id, self._put))
+            self._tasks[reader.id] = self._group.create_task(work, name=f"reader {reader.id}")
 
-    async def _work(self, reader: Reader) -> None:
-        driver = DRIVERS[reader.driver](reader, self._clock, self._lobby)
+    async def _work(self, reader: Reader, driver: Driver, sink: Sink) -> None:
+        lamps = [
+            (driver, output.port, output.zone)
+            for output in reader.settings.outputs
+            if output.on is OutputUse.ZONE_STALE and output.zone is not None and isinstance(driver, Signals)
+        ]
+        self._lamps += lamps
         try:
-            await supervise(driver, self._fleet.put, self._clock, self._rng)
+            await supervise(driver, sink, self._clock, self._rng)
         finally:
+            self._lamps = [lamp for lamp in self._lamps if lamp not in lamps]
             self._lobby.leave(reader.id)
+
+    def _put(self, event: ReaderEvent) -> None:
+        """The fleet hears everything; what a reader says of itself may change a signal lamp at another one."""
+        self._fleet.put(event)
+        if isinstance(event, ReaderState):
+            for driver, port, zone in self._lamps:
+                if zone in self._zones:
+                    driver.signal(port, high=self._zones[zone].stale)
 
     def _zones_of(self, reader: str) -> dict[int, LiveZone]:
         return {port: zone for (name, port), zone in self._zone_of.items() if name == reader}
+
+
+def _is_touched(group: Group, changed: set[str], old: Config, new: Config) -> bool:
+    """A group that is new or gone, or has a member that changes."""
+    return group not in old.groups or group not in new.groups or not changed.isdisjoint(group.readers)

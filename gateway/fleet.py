@@ -13,8 +13,15 @@ from readers.model import AntennaCondition, ReadBatch, ReaderCondition, ReaderEv
 
 # A rate is told over this long; shorter ones jump with every inventory round.
 RATE_US = 5 * US_PER_S
+# ... and told anew when it has changed by this much, or has begun or ended.
+RATE_STEP_PER_S = 5.0
+RATE_STEP_SHARE = 0.2
 # A reader's notices of these kinds are alerts of their own.
-NOTICE_ALERTS = {"clock_jump": AlertKind.CLOCK_JUMP}
+NOTICE_ALERTS = {
+    "clock_jump": AlertKind.CLOCK_JUMP,
+    "clock_wrong": AlertKind.CLOCK_JUMP,
+    "reader_overflow": AlertKind.READS_DROPPED,
+}
 
 
 @dataclass(slots=True)
@@ -29,6 +36,7 @@ class Member:
     notices: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     reads_per_s: float = 0.0
+    told_per_s: float = 0.0
     counted_reads: int = 0
     counted_us: int = 0
 
@@ -52,7 +60,7 @@ class Fleet:
         if reader in self.members:
             self._forgive_antennas(reader)
         self.members[reader] = Member(driver, zone_of, state, now_us, counted_us=now_us)
-        self._on_state(reader, self.status(reader))
+        self._tell(reader)
 
     def remap(self, reader: str, zone_of: Mapping[int, LiveZone]) -> None:
         """Its antennas look into other zones from now on."""
@@ -92,13 +100,13 @@ class Fleet:
             fault = state.fault
             member.failures[fault.kind] += 1
             self._alerts.raise_(AlertKind.READER_DOWN, state.reader, f"{fault.kind}: {fault.text}", fault.hint)
-        self._on_state(state.reader, self.status(state.reader))
+        self._tell(state.reader)
 
     def _tell_zones(self, member: Member) -> None:
         state, now_us = member.state, self._clock.monotonic_us()
         for port, zone in member.zone_of.items():
             works = antenna_works(state.condition, state.antennas, port)
-            zone.observe((state.reader, port), working=works, now_us=now_us)
+            zone.observe((state.reader, port), working=works, now_us=now_us, resting=state.resting)
             self._alert_antenna(state, port)
 
     def _alert_antenna(self, state: ReaderState, port: int) -> None:
@@ -122,10 +130,16 @@ class Fleet:
             if elapsed_us < RATE_US:
                 continue
             rate = (member.reads - member.counted_reads) * US_PER_S / elapsed_us
-            told, member.reads_per_s = member.reads_per_s, rate
+            member.reads_per_s = rate
             member.counted_reads, member.counted_us = member.reads, now_us
-            if abs(rate - told) > max(5.0, 0.2 * told):
-                self._on_state(reader, self.status(reader))
+            told = member.told_per_s
+            if abs(rate - told) > max(RATE_STEP_PER_S, RATE_STEP_SHARE * told) or (rate == 0.0) != (told == 0.0):
+                self._tell(reader)
+
+    def _tell(self, reader: str) -> None:
+        member = self.members[reader]
+        member.told_per_s = member.reads_per_s
+        self._on_state(reader, self.status(reader))
 
     def status(self, reader: str) -> payloads.ReaderStatus:
         """A reader's state as the contract wants it."""

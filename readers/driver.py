@@ -1,7 +1,7 @@
 """The contract between a device's driver and the gateway."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from readers.model import Fault, ReaderEvent
 
@@ -29,7 +29,7 @@ class ReaderError(Exception):
 
 class Driver(Protocol):
     """One device. The supervisor calls `run` again and again; each call is one connection and shares no state
-    with the one before it.
+    with the one before it, but for what is known of the device itself (an inventory of ours that goes on there).
 
     - `run` connects, brings the device to reading, and puts a `ReaderState` into the sink at each change of its
       condition, `ReadBatch`es as they come, and a `ReaderNotice` for what was odd but survivable.
@@ -43,3 +43,22 @@ class Driver(Protocol):
 
     async def run(self, sink: Sink) -> None:
         """The life of one connection; raises ReaderError when it ends."""
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """A driver whose device can pause. Both may be called at any time, connected or not."""
+
+    def rest(self) -> None:
+        """Do not inventory until `resume`, on this connection and on later ones."""
+
+    def resume(self) -> None:
+        """Inventory again."""
+
+
+@runtime_checkable
+class Signals(Protocol):
+    """A driver whose device has outputs for signal lamps."""
+
+    def signal(self, port: int, *, high: bool) -> None:
+        """Switch an output, now or as soon as the device is connected."""

@@ -77,7 +77,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class ReaderState:
-    """A reader's condition has changed; every field is the whole present truth, not a difference."""
+    """A reader's condition has changed; every field is the whole present truth, not a difference.
+
+    `resting`: it is well and connected, and does not look just now, because another one has its turn or its trigger
+    is off. `inputs`: port -> high, of those that have changed since it was connected.
+    """
 
     reader: str
     condition: ReaderCondition
@@ -87,6 +91,9 @@ class ReaderState:
     antennas: Mapping[int, AntennaCondition] = field(default_factory=dict)
     clock_offset_ms: float | None = None
     fault: Fault | None = None
+    resting: bool = False
+    inputs: Mapping[int, bool] = field(default_factory=dict)
+    temperature_c: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ def check_config(
     """
     try:
         config = load(file)
+        _check_certificates(file, config)
     except ConfigError as error:
         if as_json:
             print_json({"file": str(file), "ok": False, "problems": _plain(error.problems)})
@@ -33,6 +34,17 @@ def check_config(
     else:
         show_problems(config.warnings)
         print(_for_people(file, config))
+
+
+def _check_certificates(file: Path, config: Config) -> None:
+    """Whether the broker's certificates and keys can be used. Raises ConfigError."""
+    from gateway.parts import TlsFilesError, connect_options  # noqa: PLC0415 - the whole gateway, only where needed
+
+    try:
+        connect_options(config)
+    except TlsFilesError as error:
+        key, _, text = str(error).partition(": ")
+        raise ConfigError([Problem(str(file), 1, key, text, "", error.hint)]) from error
 
 
 def summary(config: Config) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Zones at run time: whether a zone can be believed, and the clock that silence in it is measured by."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from gateway.domain.params import Zone, ZoneKind
@@ -29,29 +29,59 @@ class ZoneClock:
     """Seconds during which a zone was healthy, and nothing else.
 
     Silence is counted on it. While an antenna is down, and while the gateway itself is not running or does not
-    get on, it stands still: an outage is never a departure.
+    get on, it stands still: an outage is never a departure. Where antennas take turns it counts what each of them
+    has looked at: while the one rests that has looked least, it stands still too.
     """
 
-    __slots__ = ("_at_us", "_elapsed_us", "_running")
+    __slots__ = ("_at_us", "_behind_us", "_elapsed_us", "_resting", "_running")
 
     def __init__(self) -> None:
         self._elapsed_us = 0
+        # How long each antenna has rested; those that never do are not in here.
+        self._behind_us: dict[Antenna, int] = {}
+        self._resting: set[Antenna] = set()
         self._at_us = 0
         self._running = False
 
     @property
     def running(self) -> bool:
-        return self._running
+        return self._running and not self._resting
 
     def run(self, *, healthy: bool, now_us: int) -> None:
         """From `now_us` on the zone is healthy, or is not."""
         self.now_s(now_us)
         self._running = healthy
 
+    def rest(self, antenna: Antenna, *, resting: bool, now_us: int) -> None:
+        """From `now_us` on the antenna does not look, or looks again."""
+        if resting is (antenna in self._resting):
+            return
+        self.now_s(now_us)
+        if resting:
+            # Whoever rests for the first time has looked no more than any other: the clock must not jump ahead.
+            self._behind_us.setdefault(antenna, self._furthest_behind_us)
+            self._resting.add(antenna)
+        else:
+            self._resting.discard(antenna)
+
+    def keep(self, antennas: Collection[Antenna], now_us: int) -> None:
+        """Only these antennas belong to the zone from now on."""
+        self.now_s(now_us)
+        self._resting.intersection_update(antennas)
+        self._behind_us = {antenna: us for antenna, us in self._behind_us.items() if antenna in antennas}
+
+    @property
+    def _furthest_behind_us(self) -> int:
+        return max(self._behind_us.values(), default=0)
+
     def now_s(self, now_us: int) -> float:
         """The reading of this clock at the gateway's monotonic `now_us`."""
         if self._running and now_us > self._at_us:
-            self._elapsed_us += min(now_us - self._at_us, LONGEST_LOOK_US)
+            step_us = min(now_us - self._at_us, LONGEST_LOOK_US)
+            before_us = self._furthest_behind_us
+            for antenna in self._resting:
+                self._behind_us[antenna] += step_us
+            self._elapsed_us += step_us - (self._furthest_behind_us - before_us)
         self._at_us = max(self._at_us, now_us)
         return self._elapsed_us / US_PER_S
 
@@ -96,6 +126,7 @@ class LiveZone:
         self.params = params
         self.antennas = frozenset(antennas)
         self.down = set(self.antennas - kept)
+        self.clock.keep(self.antennas, now_us)
         self.clock.run(healthy=self.healthy, now_us=now_us)
         self._settled(before, now_us)
 
@@ -126,10 +157,11 @@ class LiveZone:
         """A change in this zone needs no `stale` mark."""
         return self.state is ZoneState.OK
 
-    def observe(self, antenna: Antenna, *, working: bool, now_us: int) -> bool:
+    def observe(self, antenna: Antenna, *, working: bool, now_us: int, resting: bool = False) -> bool:
         """An antenna has come up or gone down; True when the zone's state changed by it.
 
         One dead antenna stops the clock too: its tags are silent, and no other rule can tell them from leavers.
+        One that is `resting` works, and awaits its turn or its trigger.
         """
         if antenna not in self.antennas:
             return False  # its reader has not yet heard that the antenna looks elsewhere now
@@ -138,6 +170,7 @@ class LiveZone:
             self.down.discard(antenna)
         else:
             self.down.add(antenna)
+        self.clock.rest(antenna, resting=working and resting, now_us=now_us)
         self.clock.run(healthy=self.healthy, now_us=now_us)
         return self._settled(before, now_us)
 

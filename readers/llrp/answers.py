@@ -17,8 +17,12 @@ from readers.llrp.control import (
     ConnectionClosed,
     ConnectionStatus,
     Happening,
+    InputChange,
     Notification,
     ReaderException,
+    RoSpecEnded,
+    RoSpecsAnswer,
+    RoSpecStarted,
     Stamp,
     Status,
 )
@@ -91,12 +95,19 @@ def answer_of(kind: MessageType, message_id: int, fields: Fields) -> Answer:
     if status.ok and kind is MessageType.GET_READER_CONFIG_RESPONSE:
         properties = fields.get("AntennaProperties", [])
         antennas = {int(entry["AntennaID"]): bool(entry["AntennaConnected"]) for entry in properties}
-        return ConfigAnswer(kind, message_id, status, antennas)
+        heat = fields.get("ImpinjReaderTemperature", {}).get("Temperature")
+        return ConfigAnswer(kind, message_id, status, antennas, None if heat is None else float(heat))
     return Answer(kind, message_id, status)
 
 
+def rospecs_answer_of(message_id: int, fields: Fields, rospecs: tuple[bytes, ...]) -> RoSpecsAnswer:
+    """A GET_ROSPECS_RESPONSE, from its status and what was cut out of it."""
+    return RoSpecsAnswer(MessageType.GET_ROSPECS_RESPONSE, message_id, _status(fields), rospecs)
+
+
 def _capabilities(fields: Fields) -> Capabilities:
-    general, llrp = fields["GeneralDeviceCapabilities"], fields["LLRPCapabilities"]
+    # All of them were asked for; of a reader that leaves some out the least is assumed, and it is used all the same.
+    general, llrp = fields.get("GeneralDeviceCapabilities", {}), fields.get("LLRPCapabilities", {})
     # Regulatory capabilities may be absent (a reader with no region set): then there is no table to choose from.
     band = fields.get("RegulatoryCapabilities", {}).get("UHFBandCapabilities", {})
     powers = band.get("TransmitPowerLevelTableEntry", [])
@@ -105,14 +116,14 @@ def _capabilities(fields: Fields) -> Capabilities:
     hop_tables = frequencies.get("FrequencyHopTable", []) if frequencies.get("Hopping") else []
     fixed = {} if hop_tables else frequencies.get("FixedFrequencyTable", {})
     return Capabilities(
-        manufacturer=general["DeviceManufacturerName"],
-        model=general["ModelName"],
-        firmware=_text(general["ReaderFirmwareVersion"]),
-        max_antennas=general["MaxNumberOfAntennaSupported"],
-        has_utc_clock=general["HasUTCClockCapability"],
-        max_rospecs=llrp["MaxNumROSpec"],
-        can_hold=llrp["SupportsEventAndReportHolding"],
-        can_warn_buffer_fill=llrp["CanReportBufferFillWarning"],
+        manufacturer=general.get("DeviceManufacturerName", 0),
+        model=general.get("ModelName", 0),
+        firmware=_text(general.get("ReaderFirmwareVersion", b"")),
+        max_antennas=general.get("MaxNumberOfAntennaSupported", 0),
+        has_utc_clock=general.get("HasUTCClockCapability", True),
+        max_rospecs=llrp.get("MaxNumROSpec", 0),
+        can_hold=llrp.get("SupportsEventAndReportHolding", False),
+        can_warn_buffer_fill=llrp.get("CanReportBufferFillWarning", False),
         power_dbm={entry["Index"]: _signed(entry["TransmitPowerValue"]) / 100 for entry in powers},
         modes=tuple(entry["ModeIdentifier"] for entry in modes),
         hop_table_ids=tuple(table["HopTableId"] for table in hop_tables),
@@ -144,12 +155,20 @@ def _happenings(data: Fields) -> list[Happening]:
     if "AntennaEvent" in data:
         event = data["AntennaEvent"]
         found.append(AntennaChange(event["AntennaID"], event["EventType"] == "Connected"))
+    if "GPIEvent" in data:
+        found.append(InputChange(data["GPIEvent"]["GPIPortNumber"], data["GPIEvent"]["GPIEvent"]))
+    if "ROSpecEvent" in data and data["ROSpecEvent"]["EventType"] == "Start_of_ROSpec":
+        found.append(RoSpecStarted(data["ROSpecEvent"]["ROSpecID"]))
     if "ReaderExceptionEvent" in data:
         found.append(ReaderException(_text(data["ReaderExceptionEvent"]["Message"])))
     if "ReportBufferLevelWarning" in data:
         found.append(BufferFill(data["ReportBufferLevelWarning"]["ReportBufferPercentageFull"]))
     if "ReportBufferOverflowErrorEvent" in data:
         found.append(BufferFill(BUFFER_FULL_PERCENT))
+    if "ROSpecEvent" in data and data["ROSpecEvent"]["EventType"] != "Start_of_ROSpec":
+        event = data["ROSpecEvent"]
+        preempted = event["EventType"] == "Preemption_of_ROSpec"
+        found.append(RoSpecEnded(event["ROSpecID"], event["PreemptingROSpecID"] if preempted else 0))
     if "ConnectionCloseEvent" in data:
         found.append(ConnectionClosed())
     return found

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from readers.llrp.gpio import WHEN_TOLD, Boundary
+from readers.llrp.settings import EpcMask
 from readers.llrp.wire import MessageType
 
 EVERY_SPEC = 0
@@ -29,6 +31,8 @@ class NotificationKind(StrEnum):
     ANTENNA = "antenna"
     READER_EXCEPTION = "reader_exception"
     BUFFER_FILL = "buffer_fill"
+    ROSPEC = "rospec"
+    INPUT = "input"
 
 
 # What we ask ---------------------------------------------------------------------------------------------------
@@ -46,10 +50,19 @@ class GetConfig:
 
 @dataclass(frozen=True, slots=True)
 class SetConfig:
-    """SET_READER_CONFIG: a keepalive every `keepalive_ms`, and the named events (none: leave them as they are)."""
+    """SET_READER_CONFIG: a keepalive every `keepalive_ms`, and the named events (none: leave them as they are).
+
+    `hold`: keep events and reports from the end of this connection until the next client asks for them.
+    """
 
     keepalive_ms: int
     notifications: frozenset[NotificationKind] = frozenset()
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GetRoSpecs:
+    """GET_ROSPECS: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +93,28 @@ class AntennaPlan:
     mode: int | None = None
     session: int | None = None
     population: int | None = None
+    search_type: int | None = None
+    filters: tuple[EpcMask, ...] = ()
+
+
+class VendorContent(StrEnum):
+    """What reports carry beyond the standard: the codec's words for Impinj's switches."""
+
+    SERIALIZED_TID = "SerializedTID"
+    RF_PHASE_ANGLE = "RFPhaseAngle"
+    PEAK_RSSI = "PeakRSSI"
+    RF_DOPPLER_FREQUENCY = "RFDopplerFrequency"
 
 
 @dataclass(frozen=True, slots=True)
 class RoSpec:
-    """An inventory that runs until it is stopped, over antennas that are listed one by one."""
+    """An inventory over antennas that are listed one by one; it runs until it is stopped, or as `boundary` says."""
 
     rospec_id: int
     antennas: tuple[AntennaPlan, ...]
     report_every_tags: int
+    boundary: Boundary = WHEN_TOLD
+    vendor_content: tuple[VendorContent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +139,30 @@ class StartRoSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class StopRoSpec:
+    """STOP_ROSPEC."""
+
+    rospec_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetOutputs:
+    """SET_READER_CONFIG: these outputs (port -> high), and nothing else."""
+
+    outputs: Mapping[int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class EnableExtensions:
+    """Impinj's CUSTOM_MESSAGE that makes its extensions known for this connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetTemperature:
+    """GET_READER_CONFIG with Impinj's request for the reader's temperature."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnableEventsAndReports:
     """ENABLE_EVENTS_AND_REPORTS: what the reader held back while nobody was connected may come. Has no answer."""
 
@@ -131,11 +181,16 @@ Request = (
     GetCapabilities
     | GetConfig
     | SetConfig
+    | GetRoSpecs
     | DeleteAccessSpec
     | DeleteRoSpec
     | AddRoSpec
     | EnableRoSpec
     | StartRoSpec
+    | StopRoSpec
+    | SetOutputs
+    | EnableExtensions
+    | GetTemperature
     | EnableEventsAndReports
     | KeepaliveAck
     | CloseConnection
@@ -200,6 +255,14 @@ class ConfigAnswer(Answer):
     """GET_READER_CONFIG_RESPONSE: which antennas are connected, as far as the device knows."""
 
     antennas: Mapping[int, bool]
+    temperature_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoSpecsAnswer(Answer):
+    """GET_ROSPECS_RESPONSE: the ROSpecs that the reader knows, as the bytes of each parameter."""
+
+    rospecs: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +307,39 @@ class BufferFill:
     percent: int
 
 
-Happening = ConnectionAttempt | ConnectionClosed | AntennaChange | ReaderException | BufferFill
+@dataclass(frozen=True, slots=True)
+class RoSpecEnded:
+    """A ROSpec runs no longer: it was stopped, or `by` (0: none) took over from it."""
+
+    rospec_id: int
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoSpecStarted:
+    """A ROSpec has begun to run, by whatever trigger."""
+
+    rospec_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputChange:
+    """An input has changed: a door, a light barrier."""
+
+    port: int
+    high: bool
+
+
+Happening = (
+    ConnectionAttempt
+    | ConnectionClosed
+    | AntennaChange
+    | ReaderException
+    | BufferFill
+    | RoSpecStarted
+    | RoSpecEnded
+    | InputChange
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
 """The only I/O of this folder: a TCP connection to an LLRP reader, and a timer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from readers.driver import Clock, ReaderError, Sink
 from readers.llrp import faults
+from readers.llrp.details import DetailDecoder, TagDetail
+from readers.llrp.lobby import Lobby
 from readers.llrp.reports import LAST, ReportDecoder
 from readers.llrp.session import Session
 from readers.llrp.settings import LlrpSettings
 from readers.llrp.states import State
+from readers.llrp.transport import dial
 from readers.llrp.wire import Frame, FrameBuffer, MessageType
 from readers.model import Fault, RawRead, ReadBatch, ReaderCondition, ReaderNotice, ReaderState
 
@@ -22,27 +25,48 @@ POLITE_CLOSE_S: Final = 1.5
 MAX_UNSENT_BYTES: Final = 64 * 1024
 """We send a hundred bytes a minute: a peer that leaves this much unread has stopped to read."""
 
+CLOCK_WRONG_MS: Final = 5 * 60_000.0
+"""No NTP server leaves a clock this far off: nobody has set it."""
+
 RO_ACCESS_REPORT: Final = int(MessageType.RO_ACCESS_REPORT)
 
 
 class LlrpDriver:
-    """One LLRP reader over TCP; see readers.driver.Driver for the rules."""
+    """One LLRP reader over TCP or TLS; see readers.driver.Driver for the rules.
 
-    def __init__(self, reader: str, settings: LlrpSettings, clock: Clock) -> None:
+    Readers that dial in need the `lobby` that they share; without it each run listens for itself.
+    """
+
+    def __init__(self, reader: str, settings: LlrpSettings, clock: Clock, lobby: Lobby | None = None) -> None:
         self.reader = reader
+        self._lobby = lobby or Lobby(clock)
+        self._owns_lobby = lobby is None
         self._settings = settings
         self._clock = clock
+        # Of the device, not of a connection: an inventory of ours goes on there while nobody is connected.
+        self._left_running = False
+        # Who looks deeper, for as long as they look: it is told what vendors add to the reports.
+        self.on_details: Callable[[list[TagDetail]], None] | None = None
+        self._link: Link | None = None
+        self._rests = False
+        self._lamps: dict[int, bool] = {}
 
     async def run(self, sink: Sink) -> None:
         """One connection.
 
-        Raises ReaderError with a fault of kind refused, unreachable, timeout, not_llrp, already_connected,
-        unsuited (settings that this device cannot follow), rejected, silent, frame_error or link_lost.
+        Raises ReaderError with a fault of the kinds of `dial` and `Lobby.meet`, of kind not_llrp, already_connected,
+        unsuited (settings that this device cannot follow), rejected, stopped, silent, frame_error or link_lost.
         """
-        link = Link(self.reader, self._settings, self._clock, sink)
+        link = Link(self.reader, self._settings, self._clock, sink, left_running=self._left_running)
+        self._link = link
+        link.details_sink = lambda: self.on_details
+        if self._rests:
+            link.take_turn(resting=True)
+        for port, high in self._lamps.items():
+            link.signal(port, high=high)
         sink(link.state(ReaderCondition.CONNECTING))
         try:
-            await self._connect(link)
+            await self._connect(link, sink)
             # Shielded: a cancellation would cancel the future too, which the polite close waits for.
             fault = await asyncio.shield(link.ended)
         except ReaderError as error:
@@ -53,22 +77,44 @@ class LlrpDriver:
             sink(link.state(ReaderCondition.STOPPED))
             raise
         finally:
+            self._link = None
             link.abort()
+            if self._owns_lobby:
+                self._lobby.leave(self.reader)
+            self._left_running = link.was_reading or self._left_running
         sink(link.state(ReaderCondition.FAILED, fault))
         raise ReaderError(fault)
 
-    async def _connect(self, link: "Link") -> None:
-        settings = self._settings
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(settings.connect_timeout_s):
-                await loop.create_connection(lambda: link, settings.host, settings.port)
-        except TimeoutError:
-            raise ReaderError(faults.no_connection(link.address, settings.connect_timeout_s)) from None
-        except ConnectionRefusedError:
-            raise ReaderError(faults.refused(link.address)) from None
-        except OSError as error:
-            raise ReaderError(faults.unreachable(link.address, error)) from error
+    def rest(self) -> None:
+        """Another reader has its turn: do not inventory until `resume`, on this connection and on later ones."""
+        self._take_turn(resting=True)
+
+    def resume(self) -> None:
+        """It is this reader's turn."""
+        self._take_turn(resting=False)
+
+    def signal(self, port: int, *, high: bool) -> None:
+        """Switch an output, now or as soon as the reader is connected."""
+        self._lamps[port] = high
+        if self._link is not None:
+            self._link.signal(port, high=high)
+
+    def _take_turn(self, *, resting: bool) -> None:
+        self._rests = resting
+        if self._link is not None:
+            self._link.take_turn(resting=resting)
+
+    async def _connect(self, link: "Link", sink: Sink) -> None:
+        if self._settings.listens:
+            await self._lobby.meet(
+                self.reader,
+                self._settings,
+                link,
+                sink,
+                lambda fault: sink(link.state(ReaderCondition.CONNECTING, fault)),
+            )
+        else:
+            await dial(self._settings, link)
 
 
 class Link(asyncio.BufferedProtocol):
@@ -77,15 +123,21 @@ class Link(asyncio.BufferedProtocol):
     `ended` gives the fault it died of, once the socket is closed. It is never used again.
     """
 
-    def __init__(self, reader: str, settings: LlrpSettings, clock: Clock, sink: Sink) -> None:
-        self.address = f"{settings.host}:{settings.port}"
+    def __init__(
+        self, reader: str, settings: LlrpSettings, clock: Clock, sink: Sink, *, left_running: bool = False
+    ) -> None:
+        self.was_reading = False
+        self.details_sink: Callable[[], Callable[[list[TagDetail]], None] | None] = lambda: None
+        self._details = DetailDecoder()
+        self.address = settings.address
         self.ended: asyncio.Future[Fault] = asyncio.get_running_loop().create_future()
         self._reader = reader
         self._clock = clock
         self._sink = sink
         self._frames = FrameBuffer()
         self._reports = ReportDecoder()
-        self._session = Session(reader, settings, clock.monotonic_us(), self.address)
+        now_us = clock.monotonic_us()
+        self._session = Session(reader, settings, now_us, self.address, left_running=left_running)
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fault: Fault | None = None
@@ -94,6 +146,24 @@ class Link(asyncio.BufferedProtocol):
         """The reader as this connection knows it."""
         self._session.picture.condition = condition
         return self._session.picture.state(clock_offset_ms=self._clock_offset_ms(), fault=fault)
+
+    def take_turn(self, *, resting: bool) -> None:
+        """Stop or start the inventory, or remember to once there is one."""
+        now_us = self._clock.monotonic_us()
+        if resting:
+            self._session.rest(now_us)
+        else:
+            self._session.resume(now_us)
+        self._serve_if_open()
+
+    def signal(self, port: int, *, high: bool) -> None:
+        """Switch an output, or remember to."""
+        self._session.signal(port, self._clock.monotonic_us(), high=high)
+        self._serve_if_open()
+
+    def _serve_if_open(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._serve_session()
 
     async def close_politely(self) -> None:
         """Say CLOSE_CONNECTION and wait for its answer, within the driver's two seconds; never raises."""
@@ -159,9 +229,12 @@ class Link(asyncio.BufferedProtocol):
         error: ReportError | None = None
         errors = 0
         decode = self._reports.decode
+        tell_details = self.details_sink()
         for frame in frames:
             if frame.kind == RO_ACCESS_REPORT:
                 failed = decode(frame.body, reads)
+                if tell_details is not None:
+                    tell_details(self._details.decode(frame.body))
                 if failed is not None:
                     error = failed
                     errors += 1
@@ -199,13 +272,21 @@ class Link(asyncio.BufferedProtocol):
                 self._end(faults.unread_output(unsent))
         for event in self._session.take_events():
             if isinstance(event, ReaderState):
-                self._sink(self.state(event.condition))
+                self._tell(self.state(event.condition))
             else:
                 self._sink(event)
         if self._session.state is State.CLOSED:
             self._end(self._session.fault)
         else:
             self._arm()
+
+    def _tell(self, state: ReaderState) -> None:
+        self._sink(state)
+        offset_ms = state.clock_offset_ms
+        if state.condition is ReaderCondition.READING and not self.was_reading:
+            self.was_reading = True
+            if offset_ms is not None and abs(offset_ms) > CLOCK_WRONG_MS:
+                self._sink(ReaderNotice(self._reader, faults.clock_wrong(offset_ms)))
 
     def _arm(self) -> None:
         due_us = self._session.deadline_us
@@ -234,8 +315,8 @@ class Link(asyncio.BufferedProtocol):
 
     def _clock_offset_ms(self) -> float | None:
         """How far the reader's clock is ahead of ours; None where it counts from its own start."""
-        clock = self._session.clock
-        if not clock.seeded or not self._session.stamps_are_utc:
+        clock, device = self._session.clock, self._session.picture.device
+        if not clock.seeded or not self._session.stamps_are_utc or (device is not None and not device.has_utc_clock):
             return None
         reader_now_us = self._clock.monotonic_us() - clock.offset_us
         return (reader_now_us - self._clock.utc_us()) / 1000

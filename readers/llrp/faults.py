@@ -1,5 +1,6 @@
 """What can be wrong with an LLRP reader, in words for a person. Pure."""
 
+from readers.llrp.answers import BUFFER_FULL_PERCENT
 from readers.llrp.control import Answer, ConnectionStatus
 from readers.llrp.wire import FrameError, MessageType
 from readers.model import Fault
@@ -74,10 +75,14 @@ def turned_away(status: ConnectionStatus | None) -> Fault:
     return Fault("rejected", "the reader refuses the connection", "restart the reader, and see its own log")
 
 
-def rejected(answer: Answer) -> Fault:
+def rejected(answer: Answer, max_rospecs: int) -> Fault:
     """Something indispensable was refused, with the reader's own reason."""
     text = f"the reader answers {answer.kind.name}: {answer.status}"
-    return Fault("rejected", text, "compare this reader's settings with what its manual allows")
+    if answer.kind is MessageType.ADD_ROSPEC_RESPONSE and max_rospecs == 1:
+        hint = "it has room for one ROSpec: if another client's is in the way, restart the reader"
+    else:
+        hint = "compare this reader's settings with what its manual allows"
+    return Fault("rejected", text, hint)
 
 
 def refused_setting(answer: Answer) -> Fault:
@@ -109,8 +114,38 @@ def reader_exception(text: str) -> Fault:
 
 def reader_buffer(percent: int) -> Fault:
     """The reader cannot get rid of its reports."""
+    if percent >= BUFFER_FULL_PERCENT:
+        hint = "the link was down for longer than it can remember, or is too slow; see the network and its settings"
+        return Fault("reader_overflow", "the reader's report buffer was full: it has dropped reads", hint)
     text = f"the reader's report buffer is {percent} % full"
     return Fault("reader_buffer", text, "the link or the gateway is too slow for it; at 100 % reads are lost")
+
+
+def preempted(rospec_id: int, by: int) -> Fault:
+    """Somebody else's inventory has taken over."""
+    text = f"ROSpec {rospec_id} was preempted by ROSpec {by}"
+    return Fault("preempted", text, "another program uses this reader; a reader serves one client: find the other")
+
+
+def clock_wrong(offset_ms: float) -> Fault:
+    """The reader's UTC is none; reads are dated right all the same."""
+    off_s = abs(offset_ms) / 1000
+    said = f"{off_s / 86_400:.0f} days" if off_s > 2 * 86_400 else f"{off_s / 3600:.1f} h"
+    text = f"the reader's clock is {said} {'ahead' if offset_ms > 0 else 'behind'}"
+    return Fault(
+        "clock_wrong", text, "reads are dated right all the same; give it an NTP server for its own log's sake"
+    )
+
+
+STOPPED = Fault(
+    "stopped", "the reader has ended our inventory by itself", "another program may use it, or a person its web page"
+)
+
+REBOOTED = Fault(
+    "rebooted",
+    "the reader has forgotten our inventory: it was restarted, or emptied by another client",
+    "if nobody did that, see its power and its log; what it read meanwhile is lost",
+)
 
 
 RIVAL_CLIENT = Fault(

@@ -9,10 +9,13 @@ import logging
 import struct
 from typing import Any, Final
 
-from sllurp.llrp_proto import LLRPError, Message_struct
+from sllurp.llrp_proto import LLRPError, Message_struct, Param_struct
 
-from readers.llrp.answers import ANSWER_KINDS, answer_of, notification_of
-from readers.llrp.control import Keepalive, Message, Request, Unneeded
+from readers.llrp.answers import ANSWER_KINDS, answer_of, notification_of, rospecs_answer_of
+from readers.llrp.control import Answer, GetRoSpecs, Keepalive, Message, Request, RoSpecsAnswer, SetConfig, Unneeded
+from readers.llrp.encoders import ENCODERS, Encoder
+from readers.llrp.holding import pack_hold, split_rospecs
+from readers.llrp.impinj import extensions_answer
 from readers.llrp.parameters import ReportError, tlv_header
 from readers.llrp.requests import request_fields
 from readers.llrp.wire import Frame, FrameError, MessageType, pack_frame
@@ -57,6 +60,15 @@ class _Complaints(logging.Handler):
         return heard
 
 
+def _install(name: str, encoder: Encoder) -> None:
+    """Give the codec an encoder; what it knows of the parameter otherwise stays."""
+    known: Fields = Param_struct.setdefault(name, {})
+    known |= {"type": encoder.kind, "encode": lambda fields, _: encoder.encode(fields)}
+
+
+for _name, _encoder in ENCODERS.items():
+    _install(_name, _encoder)
+
 _complaints = _Complaints()
 _codec_log = logging.getLogger("sllurp.llrp_proto")
 _codec_log.setLevel(logging.WARNING)
@@ -67,7 +79,11 @@ _codec_log.addHandler(_complaints)
 def encode(request: Request, message_id: int) -> bytes:
     """The frame of `request`. Raises EncodeError when the codec left anything out."""
     kind, fields = request_fields(request)
-    return pack_frame(Frame(kind, message_id, encode_body(kind, fields)))
+    # Two things that the codec cannot encode are packed here.
+    body = b"" if isinstance(request, GetRoSpecs) else encode_body(kind, fields)
+    if isinstance(request, SetConfig) and request.hold:
+        body += pack_hold(hold=True)
+    return pack_frame(Frame(kind, message_id, body))
 
 
 def encode_body(kind: MessageType, fields: Fields) -> bytes:
@@ -91,6 +107,10 @@ def decode(frame: Frame) -> Message:
     """
     if frame.kind == MessageType.KEEPALIVE:
         return Keepalive(frame.message_id)
+    if frame.kind == MessageType.CUSTOM_MESSAGE:
+        return _decode_custom(frame)
+    if frame.kind == MessageType.GET_ROSPECS_RESPONSE:
+        return _rospecs(frame)
     if frame.kind != MessageType.READER_EVENT_NOTIFICATION and frame.kind not in ANSWER_KINDS:
         return Unneeded(frame.kind, frame.message_id)
     kind = MessageType(frame.kind)
@@ -104,6 +124,28 @@ def decode(frame: Frame) -> Message:
         raise _bad(frame, f"{type(error).__name__} {error}") from error
     finally:
         _complaints.take()
+
+
+def _rospecs(frame: Frame) -> RoSpecsAnswer:
+    """The codec knows no GET_ROSPECS_RESPONSE: it gets the status alone, as of an answer that is nothing more."""
+    _check_parameters(frame)
+    status, rospecs = split_rospecs(frame.body)
+    kind = MessageType.DELETE_ROSPEC_RESPONSE.name
+    try:
+        return rospecs_answer_of(frame.message_id, dict(Message_struct[kind]["decode"](status, kind)), rospecs)
+    except CODEC_ERRORS as error:
+        raise _bad(frame, f"{type(error).__name__} {error}") from error
+    finally:
+        _complaints.take()
+
+
+def _decode_custom(frame: Frame) -> Message:
+    """The one CUSTOM_MESSAGE that answers us: it carries an LLRPStatus, as every answer does."""
+    parameters = extensions_answer(frame.body)
+    if parameters is None:
+        return Unneeded(frame.kind, frame.message_id)
+    answer = decode(Frame(MessageType.START_ROSPEC_RESPONSE, frame.message_id, parameters))
+    return Answer(MessageType.CUSTOM_MESSAGE, frame.message_id, answer.status) if isinstance(answer, Answer) else answer
 
 
 def _check_parameters(frame: Frame) -> None:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final, NamedTuple
 
+from readers.llrp.vendors import TAG_NUMBERS, WORD_LISTS
 from readers.llrp.wire import EVIDENCE_BYTES
 
 TV_FLAG: Final = 0x80
@@ -16,6 +17,7 @@ TLV_HEADER = Struct(">HH")
 TLV_HEADER_BYTES: Final = TLV_HEADER.size
 TLV_TYPE_MASK: Final = 0x03FF
 BIT_COUNT = Struct(">H")
+CUSTOM_HEAD = Struct(">II")
 
 
 class ParameterType(IntEnum):
@@ -79,7 +81,8 @@ class Field(NamedTuple):
     """One parameter of a report. `value` is a number, or the raw bytes of what has structure of its own.
 
     `start` and `end` are offsets of the whole parameter in the message body, `value_start` that of its value. `bits`
-    counts the bits of an EPC and is 0 elsewhere; `value` of an EPC is as sent, pad bits included.
+    counts the bits of an EPC and is 0 elsewhere; `value` of an EPC is as sent, pad bits included. `vendor` and
+    `subtype` say what a Custom is; its value is what stands behind them, a number where `vendors.py` says so.
     """
 
     kind: int
@@ -88,6 +91,8 @@ class Field(NamedTuple):
     end: int
     value: int | bytes
     bits: int = 0
+    vendor: int = 0
+    subtype: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,8 @@ def _tlv(body: bytes, at: int, end: int) -> Field | ReportError:
         return header
     kind, stop = header
     value_at = at + TLV_HEADER_BYTES
+    if kind == ParameterType.CUSTOM and stop - value_at >= CUSTOM_HEAD.size:
+        return _custom(body, at, value_at, stop)
     if kind != ParameterType.EPC_DATA:
         return Field(kind, at, value_at, stop, body[value_at:stop])
     data_at = value_at + BIT_COUNT.size
@@ -175,3 +182,19 @@ def _tlv(body: bytes, at: int, end: int) -> Field | ReportError:
     if (bits + 7) // 8 != stop - data_at:
         return report_error(f"EPCData of {bits} bits in {stop - data_at} bytes", body, at)
     return Field(kind, at, data_at, stop, body[data_at:stop], bits)
+
+
+def _custom(body: bytes, at: int, value_at: int, stop: int) -> Field:
+    """A vendor's parameter; one that is not of the size we know is kept as bytes."""
+    vendor, subtype = CUSTOM_HEAD.unpack_from(body, value_at)
+    start = value_at + CUSTOM_HEAD.size
+    form = TAG_NUMBERS.get((vendor, subtype))
+    value: int | bytes = body[start:stop]
+    if form is not None and form.size == stop - start:
+        value = form.unpack_from(body, start)[0]
+    elif (vendor, subtype) in WORD_LISTS and stop - start >= BIT_COUNT.size:
+        words: int = BIT_COUNT.unpack_from(body, start)[0]
+        if 2 * words == stop - start - BIT_COUNT.size:
+            start += BIT_COUNT.size
+            value = body[start:stop]
+    return Field(ParameterType.CUSTOM, at, start, stop, value, 0, vendor, subtype)

@@ -19,6 +19,9 @@ class ReaderPicture:
         self.condition = ReaderCondition.CONNECTING
         self.device: Capabilities | None = None
         self.antennas = dict.fromkeys(antennas, AntennaCondition.UNKNOWN)
+        self.resting = False
+        self.inputs: dict[int, bool] = {}
+        self.temperature_c: float | None = None
 
     def learn_antennas(self, connected: Mapping[int, bool]) -> bool:
         """Which antennas are there; ports that are not ours do not matter. True if that was news."""
@@ -39,4 +42,7 @@ class ReaderPicture:
             antennas=dict(self.antennas),
             clock_offset_ms=clock_offset_ms,
             fault=fault,
+            resting=self.resting,
+            inputs=dict(self.inputs),
+            temperature_c=self.temperature_c,
         )

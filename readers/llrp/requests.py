@@ -10,16 +10,24 @@ from readers.llrp.control import (
     DeleteAccessSpec,
     DeleteRoSpec,
     EnableEventsAndReports,
+    EnableExtensions,
     EnableRoSpec,
     GetCapabilities,
     GetConfig,
+    GetRoSpecs,
+    GetTemperature,
     KeepaliveAck,
     NotificationKind,
     Request,
     RoSpec,
     SetConfig,
+    SetOutputs,
     StartRoSpec,
+    StopRoSpec,
 )
+from readers.llrp.filters import filter_fields
+from readers.llrp.gpio import boundary_fields, output_fields
+from readers.llrp.impinj import RequestedData, enable_extensions
 from readers.llrp.wire import MessageType
 
 EPC_GLOBAL_CLASS1_GEN2: Final = 1
@@ -32,6 +40,8 @@ NOTIFICATIONS: Final = {
     NotificationKind.ANTENNA: "AntennaEvent",
     NotificationKind.READER_EXCEPTION: "ReaderExceptionEvent",
     NotificationKind.BUFFER_FILL: "ReportBufferFillWarning",
+    NotificationKind.INPUT: "GPIEvent",
+    NotificationKind.ROSPEC: "ROSpecEvent",
 }
 
 Fields = dict[str, Any]
@@ -59,6 +69,10 @@ def _antenna_fields(plan: AntennaPlan) -> Fields:
             "TransmitPower": plan.power_index,
         }
     command: Fields = {}
+    if plan.filters:
+        command["C1G2Filter"] = filter_fields(plan.filters)
+    if plan.search_type is not None:
+        command["ImpinjInventorySearchMode"] = {"InventorySearchMode": plan.search_type}
     if plan.mode is not None:
         command["C1G2RFControl"] = {"ModeIndex": plan.mode, "Tari": 0}
     if plan.session is not None and plan.population is not None:
@@ -82,10 +96,7 @@ def _rospec_fields(rospec: RoSpec) -> Fields:
         "ROSpecID": rospec.rospec_id,
         "Priority": 0,
         "CurrentState": "Disabled",
-        "ROBoundarySpec": {
-            "ROSpecStartTrigger": {"ROSpecStartTriggerType": "Null"},
-            "ROSpecStopTrigger": {"ROSpecStopTriggerType": "Null", "DurationTriggerValue": 0},
-        },
+        "ROBoundarySpec": boundary_fields(rospec.boundary),
         "AISpec": [
             {
                 "AntennaID": [plan.antenna for plan in rospec.antennas],
@@ -104,19 +115,38 @@ def _rospec_fields(rospec: RoSpec) -> Fields:
                 "EnableLastSeenTimestamp": True,
                 "EnableTagSeenCount": True,
             },
+            **_vendor_content_fields(rospec),
         },
     }
 
+
+def _vendor_content_fields(rospec: RoSpec) -> Fields:
+    """Impinj's TagReportContentSelector: one switch for each kind of content."""
+    switches = {f"ImpinjEnable{content}": {f"{content}Mode": 1} for content in rospec.vendor_content}
+    return {"ImpinjTagReportContentSelector": switches} if switches else {}
+
+
+# All of the standard part too: the codec writes this message's fields in another order than the standard has them, and
+# only 0 is the same in both.
+_TEMPERATURE: Final = {
+    "RequestedData": 0,
+    "ImpinjRequestedData": {"RequestedData": RequestedData.READER_TEMPERATURE},
+}
 
 _REQUESTS: Final[Mapping[type, Callable[[Any], tuple[MessageType, Fields]]]] = {
     GetCapabilities: lambda _: (MessageType.GET_READER_CAPABILITIES, {"RequestedData": 0}),
     GetConfig: lambda _: (MessageType.GET_READER_CONFIG, {"RequestedData": 0}),
     SetConfig: lambda r: (MessageType.SET_READER_CONFIG, _config_fields(r)),
+    GetRoSpecs: lambda _: (MessageType.GET_ROSPECS, {}),
     DeleteAccessSpec: lambda r: (MessageType.DELETE_ACCESSSPEC, {"AccessSpecID": r.accessspec_id}),
     DeleteRoSpec: lambda r: (MessageType.DELETE_ROSPEC, {"ROSpecID": r.rospec_id}),
     AddRoSpec: lambda r: (MessageType.ADD_ROSPEC, {"ROSpec": _rospec_fields(r.rospec)}),
     EnableRoSpec: lambda r: (MessageType.ENABLE_ROSPEC, {"ROSpecID": r.rospec_id}),
     StartRoSpec: lambda r: (MessageType.START_ROSPEC, {"ROSpecID": r.rospec_id}),
+    StopRoSpec: lambda r: (MessageType.STOP_ROSPEC, {"ROSpecID": r.rospec_id}),
+    SetOutputs: lambda r: (MessageType.SET_READER_CONFIG, {"GPOWriteData": output_fields(r.outputs)}),
+    EnableExtensions: lambda _: (MessageType.CUSTOM_MESSAGE, {"Payload": enable_extensions()}),
+    GetTemperature: lambda _: (MessageType.GET_READER_CONFIG, _TEMPERATURE),
     EnableEventsAndReports: lambda _: (MessageType.ENABLE_EVENTS_AND_REPORTS, {}),
     KeepaliveAck: lambda _: (MessageType.KEEPALIVE_ACK, {}),
     CloseConnection: lambda _: (MessageType.CLOSE_CONNECTION, {}),
@@ -127,11 +157,16 @@ ANSWER_KINDS: Final[Mapping[type, MessageType]] = {
     GetCapabilities: MessageType.GET_READER_CAPABILITIES_RESPONSE,
     GetConfig: MessageType.GET_READER_CONFIG_RESPONSE,
     SetConfig: MessageType.SET_READER_CONFIG_RESPONSE,
+    GetRoSpecs: MessageType.GET_ROSPECS_RESPONSE,
     DeleteAccessSpec: MessageType.DELETE_ACCESSSPEC_RESPONSE,
     DeleteRoSpec: MessageType.DELETE_ROSPEC_RESPONSE,
     AddRoSpec: MessageType.ADD_ROSPEC_RESPONSE,
     EnableRoSpec: MessageType.ENABLE_ROSPEC_RESPONSE,
     StartRoSpec: MessageType.START_ROSPEC_RESPONSE,
+    StopRoSpec: MessageType.STOP_ROSPEC_RESPONSE,
+    SetOutputs: MessageType.SET_READER_CONFIG_RESPONSE,
+    EnableExtensions: MessageType.CUSTOM_MESSAGE,
+    GetTemperature: MessageType.GET_READER_CONFIG_RESPONSE,
     CloseConnection: MessageType.CLOSE_CONNECTION_RESPONSE,
 }
 """Which message answers which request; an ERROR_MESSAGE with the request's id answers any."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from readers.driver import ReaderError
 from readers.llrp.control import AntennaPlan, Capabilities, RoSpec
+from readers.llrp.extensions import extend_antenna, extend_rospec
 from readers.llrp.settings import AirSettings, LlrpSettings
 from readers.model import Fault
 
@@ -15,13 +16,17 @@ DEFAULT_POPULATION: Final = 32
 """C1G2SingulationControl carries both; where only one is set, the other is what readers ship with."""
 
 FIRST_CHANNEL: Final = 1
-"""Channel indices count from one (LLRP 1.0.1 section 16.2.6.8); a hopping reader goes on from there by itself."""
+HOPPING_CHANNEL: Final = 0
+"""ChannelIndex counts from one; a hopping reader shows 0, and some refuse any other (LLRP 1.0.1 section 12.2.1.2)."""
 
 UNSUITED: Final = "unsuited"
 """Fault kind: the settings ask for what this device cannot do."""
 
 MAX_REPORT_EVERY_TAGS: Final = 0xFFFF
 """ROReportSpec carries N in 16 bits."""
+
+MAX_ANTENNA: Final = 0xFFFF
+"""AntennaID has 16 bits; for a reader that does not say how many antennas it has."""
 
 
 def _unsuited(text: str, hint: str) -> ReaderError:
@@ -38,7 +43,13 @@ def plan_rospec(settings: LlrpSettings, device: Capabilities) -> RoSpec:
     if not 1 <= settings.report_every_tags <= MAX_REPORT_EVERY_TAGS:
         raise _unsuited(f"a report every {settings.report_every_tags} tags", f"choose 1 to {MAX_REPORT_EVERY_TAGS}")
     plans = tuple(_plan_antenna(port, settings, device) for port in sorted(set(settings.antennas)))
-    return RoSpec(ROSPEC_ID, plans, settings.report_every_tags)
+    return extend_rospec(RoSpec(ROSPEC_ID, plans, settings.report_every_tags), settings, device)
+
+
+def plain_rospec(rospec: RoSpec) -> RoSpec:
+    """The same inventory with everything left to the device that can be: for a reader that refuses the whole."""
+    plans = tuple(AntennaPlan(plan.antenna) for plan in rospec.antennas)
+    return RoSpec(rospec.rospec_id, plans, rospec.report_every_tags)
 
 
 def merge_air(base: AirSettings, over: AirSettings | None) -> AirSettings:
@@ -50,6 +61,8 @@ def merge_air(base: AirSettings, over: AirSettings | None) -> AirSettings:
         session=base.session if over.session is None else over.session,
         mode=base.mode if over.mode is None else over.mode,
         population=base.population if over.population is None else over.population,
+        search_mode=base.search_mode if over.search_mode is None else over.search_mode,
+        tag_focus=base.tag_focus if over.tag_focus is None else over.tag_focus,
     )
 
 
@@ -71,7 +84,7 @@ def power_index(power_dbm: float, device: Capabilities) -> int:
 
 
 def _plan_antenna(port: int, settings: LlrpSettings, device: Capabilities) -> AntennaPlan:
-    if not 1 <= port <= device.max_antennas:
+    if not 1 <= port <= (device.max_antennas or MAX_ANTENNA):
         # Port 0 would mean all of them, known or not: which zone would its reads belong to?
         raise _unsuited(f"antenna {port} is none of this reader's", f"it has ports 1 to {device.max_antennas}")
     air = merge_air(settings.air, settings.per_antenna.get(port))
@@ -83,15 +96,16 @@ def _plan_antenna(port: int, settings: LlrpSettings, device: Capabilities) -> An
     if air.population is not None and not 0 <= air.population <= 0xFFFF:
         raise _unsuited(f"a population of {air.population} tags", "choose 0 to 65535")
     singulation = air.session is not None or air.population is not None
-    return AntennaPlan(
+    plan = AntennaPlan(
         antenna=port,
         power_index=None if air.power_dbm is None else power_index(air.power_dbm, device),
         hop_table_id=device.hop_table_ids[0] if device.hop_table_ids else 0,
-        channel_index=FIRST_CHANNEL,
+        channel_index=HOPPING_CHANNEL if device.hop_table_ids else FIRST_CHANNEL,
         mode=air.mode,
         session=_or_default(air.session, DEFAULT_SESSION) if singulation else None,
         population=_or_default(air.population, DEFAULT_POPULATION) if singulation else None,
     )
+    return extend_antenna(plan, settings, air, device)
 
 
 def _or_default(value: int | None, default: int) -> int:

@@ -12,7 +12,6 @@ from readers.driver import ReaderError
 from readers.llrp import faults
 from readers.llrp.clock import SECOND_US, ReaderClock
 from readers.llrp.control import (
-    AddRoSpec,
     Answer,
     AntennaChange,
     BufferFill,
@@ -25,28 +24,38 @@ from readers.llrp.control import (
     DeleteAccessSpec,
     DeleteRoSpec,
     EnableEventsAndReports,
+    EnableExtensions,
     EnableRoSpec,
     GetCapabilities,
     GetConfig,
+    GetRoSpecs,
+    GetTemperature,
     Happening,
+    InputChange,
     Keepalive,
-    KeepaliveAck,
-    Message,
     Notification,
     NotificationKind,
     ReaderException,
     Request,
-    RoSpec,
+    RoSpecEnded,
+    RoSpecsAnswer,
+    RoSpecStarted,
     SetConfig,
+    SetOutputs,
     StartRoSpec,
     Status,
 )
-from readers.llrp.messages import decode, encode
+from readers.llrp.extensions import unsupported, wants_extensions
+from readers.llrp.inventory import OwnInventory
+from readers.llrp.lamps import Lamps
+from readers.llrp.messages import decode
+from readers.llrp.outbox import Outbox
 from readers.llrp.picture import ReaderPicture
 from readers.llrp.requests import ANSWER_KINDS
-from readers.llrp.rospec import ROSPEC_ID, plan_rospec
+from readers.llrp.rospec import ROSPEC_ID
 from readers.llrp.settings import LlrpSettings
 from readers.llrp.states import TABLE, Command, Event, State
+from readers.llrp.verdicts import VERDICTS, Cause, Circumstances, find_attempt
 from readers.llrp.wire import Frame, FrameError, MessageType
 from readers.model import Fault, ReaderCondition, ReaderNotice, ReaderState
 
@@ -55,6 +64,10 @@ MISSED_KEEPALIVES: Final = 2
 
 CLOSE_TIMEOUT_US: Final = SECOND_US
 """A reader that is well answers CLOSE_CONNECTION in milliseconds; a driver has two seconds to be gone."""
+
+
+TEMPERATURE_EVERY_US: Final = 60 * SECOND_US
+"""A reader warms up over minutes."""
 
 
 class UnexpectedEvent(Exception):  # noqa: N818 - an error of ours, named after what it reports
@@ -76,18 +89,16 @@ class _Awaited:
     kind: MessageType = MessageType.READER_EVENT_NOTIFICATION
 
 
-Cause = Message | Fault | None
-"""What made an event: a message, a fault that a frame amounts to, or the passing of time."""
-
-
 class Session:
     """The protocol of one connection; used once. Send and tell what it wants after every call.
 
     It is over when `state` is CLOSED; `fault` says why (None: because it was asked to). Call `tick` when
-    `deadline_us` has come.
+    `deadline_us` has come. `left_running`: an earlier connection left our ROSpec at work on this reader.
     """
 
-    def __init__(self, reader: str, settings: LlrpSettings, now_us: int, address: str = "") -> None:
+    def __init__(
+        self, reader: str, settings: LlrpSettings, now_us: int, address: str = "", *, left_running: bool = False
+    ) -> None:
         self.state = State.AWAITING_EVENT
         self.fault: Fault | None = None
         self.clock = ReaderClock()
@@ -96,11 +107,14 @@ class Session:
         self._settings = settings
         self._now_us = self._heard_us = now_us
         self._watching = False
-        self._next_id = 1
+        self._left_running = left_running
+        self._abandoned_id = 0
+        self._inventory = OwnInventory()
+        self._extended = False
+        self._heat_due_us = now_us
+        self._outbox = Outbox()
+        self._lamps = Lamps(settings.outputs)
         self._awaited: _Awaited | None = _Awaited("the connection event", now_us + _us(settings.connect_timeout_s))
-        self._rospec: RoSpec | None = None
-        self._acks: list[bytes] = []
-        self._sends: list[bytes] = []
         self._events: list[ReaderState | ReaderNotice] = []
         self._actions = self._bind_actions()
         self._requests = self._bind_requests()
@@ -119,6 +133,7 @@ class Session:
     def tick(self, now_us: int) -> None:
         """Let what is overdue happen."""
         self._now_us = now_us
+        self._ask_temperature()
         silent_at_us = self._silent_at_us
         if self._awaited is not None and now_us >= self._awaited.until_us:
             self._step(Event.TIMED_OUT, None)
@@ -128,22 +143,42 @@ class Session:
     def close(self, now_us: int) -> None:
         """Begin to leave politely."""
         self._now_us = now_us
+        self._lamps.darken()
+        self._light()
         self._step(Event.STOP, None)
+
+    def rest(self, now_us: int) -> None:
+        """Another reader has its turn: do not inventory until `resume`; may come at any time."""
+        self._now_us, self._inventory.rests = now_us, True
+        self._take_turn()
+
+    def resume(self, now_us: int) -> None:
+        """It is this reader's turn."""
+        self._now_us, self._inventory.rests = now_us, False
+        self._take_turn()
+
+    def signal(self, port: int, now_us: int, *, high: bool) -> None:
+        """Switch an output, now or as soon as the reader is connected."""
+        self._now_us = now_us
+        self._lamps.show(port, high=high)
+        if self.state in {State.READING, State.RESTING}:
+            self._light()
 
     # What goes out
 
     @property
     def deadline_us(self) -> int | None:
         """When to call `tick` at the latest."""
-        due = [self._silent_at_us, None if self._awaited is None else self._awaited.until_us]
+        due = [
+            self._silent_at_us,
+            None if self._awaited is None else self._awaited.until_us,
+            self._heat_due_us if self._may_ask_temperature else None,
+        ]
         return min((moment for moment in due if moment is not None), default=None)
 
     def take_bytes(self) -> bytes:
         """What to send now; acknowledgements go first."""
-        data = b"".join((*self._acks, *self._sends))
-        self._acks.clear()
-        self._sends.clear()
-        return data
+        return self._outbox.take_bytes()
 
     def take_events(self) -> list[ReaderState | ReaderNotice]:
         """What to tell the gateway now."""
@@ -187,22 +222,42 @@ class Session:
     def _understand_notification(self, message: Notification) -> Event:
         if any(isinstance(happening, ConnectionClosed) for happening in message.happenings):
             return Event.CLOSED_BY_READER
-        attempt = _find_attempt(message)
+        attempt = find_attempt(message)
+        turns = (self._inventory.event_of(happening, self.state) for happening in message.happenings)
+        turn = next(filter(None, turns), None)
+        if turn is not None:
+            return turn
         if self.state is not State.AWAITING_EVENT or attempt is None:
             return Event.NOTIFIED
         return Event.ACCEPTED if attempt is ConnectionStatus.SUCCESS else Event.TURNED_AWAY
 
     def _understand_answer(self, message: Answer) -> tuple[Event, Cause]:
+        aside = self._outbox.take_aside(message)
+        if aside is not None:
+            return self._understand_aside(aside, message), message
+        if 0 < message.message_id == self._abandoned_id:
+            return Event.ASIDE_ANSWERED, None
         if not self._answers(message.kind, message.message_id):
             return Event.ODD, faults.stray(message.kind, message.message_id, str(message.status))
         if not message.status.ok or message.kind is MessageType.ERROR_MESSAGE:
             return Event.REFUSED, message
+        return self._understand_success(message)
+
+    def _understand_success(self, message: Answer) -> tuple[Event, Cause]:
         if isinstance(message, CapabilitiesAnswer):
             try:
-                self._rospec = plan_rospec(self._settings, message.capabilities)
+                self._inventory.plan(self._settings, message.capabilities)
             except ReaderError as error:
                 return Event.UNSUITED, error.fault
-        return Event.ANSWERED, message
+        if isinstance(message, RoSpecsAnswer) and self._inventory.adoptable(message):
+            return Event.ADOPTABLE, message
+        return self._inventory.way_on() if self.state is State.ENABLING else Event.ANSWERED, message
+
+    def _understand_aside(self, aside: Request, message: Answer) -> Event:
+        if message.status.ok and message.kind is not MessageType.ERROR_MESSAGE:
+            return Event.ASIDE_ANSWERED
+        starting = isinstance(aside, StartRoSpec) and self.state is State.READING
+        return Event.REFUSED if starting else Event.ASIDE_REFUSED
 
     # The table at work
 
@@ -213,11 +268,12 @@ class Session:
             raise UnexpectedEvent(self.state, event) from None
         awaited = self._awaited
         for command in commands:
-            request = self._requests.get(command)
-            if request is None:
-                self._actions[command](cause)
+            if command in VERDICTS:
+                self.fault = VERDICTS[command](cause, self._circumstances())
+            elif command in self._requests:
+                self._ask(self._requests[command]())
             else:
-                self._ask(request())
+                self._actions[command](cause)
         if following is not self.state and self._awaited is awaited:
             self._awaited = None
         self.state = following
@@ -225,29 +281,47 @@ class Session:
             self._watching = False
         if following is State.CLOSED:
             self._awaited = None
+        if commands and commands[-1] is Command.TELL_READING:
+            self._take_turn()
+
+    def _circumstances(self) -> Circumstances:
+        device = self.picture.device
+        return Circumstances(
+            awaited="" if self._awaited is None else self._awaited.name,
+            silence_s=(self._now_us - self._heard_us) / SECOND_US,
+            max_rospecs=0 if device is None else device.max_rospecs,
+        )
+
+    def _take_turn(self) -> None:
+        """Start or stop where that is due: a turn is told at any time, and may have to wait until there is one."""
+        ours = self._inventory
+        if ours.rests and self.state is State.READING:
+            self._step(Event.REST, None)
+        elif not ours.rests and self.state is State.RESTING and not ours.boundary.watched:
+            self._step(Event.RESUME, None)
 
     def _ask(self, request: Request) -> None:
-        message_id = self._send(request)
+        message_id = self._outbox.send(request)
         closing = isinstance(request, CloseConnection)
+        if closing and self._awaited is not None:
+            # Its answer may be under way, and is no longer of interest.
+            self._abandoned_id = self._awaited.message_id
         patience_us = CLOSE_TIMEOUT_US if closing else _us(self._settings.answer_timeout_s)
         kind = ANSWER_KINDS[type(request)]
         self._awaited = _Awaited(kind.name, self._now_us + patience_us, message_id, kind)
-
-    def _send(self, request: Request) -> int:
-        message_id = self._next_id
-        self._next_id += 1
-        self._sends.append(encode(request, message_id))
-        return message_id
 
     def _bind_requests(self) -> Mapping[Command, Callable[[], Request]]:
         return {
             Command.ASK_CAPABILITIES: GetCapabilities,
             Command.ASK_CONFIG: GetConfig,
-            Command.DELETE_ACCESSSPECS: DeleteAccessSpec,
-            Command.DELETE_ROSPECS: DeleteRoSpec,
-            Command.CONFIGURE: lambda: SetConfig(self._keepalive_ms, self._notifications()),
+            Command.CONFIGURE: lambda: SetConfig(self._keepalive_ms, self._notifications(), hold=self._can_hold),
+            Command.CONFIGURE_EVENTS: lambda: SetConfig(self._keepalive_ms, self._notifications()),
             Command.CONFIGURE_KEEPALIVE: lambda: SetConfig(self._keepalive_ms),
-            Command.ADD: self._add_rospec,
+            Command.DELETE_ACCESSSPECS: DeleteAccessSpec,
+            Command.ASK_ROSPECS: GetRoSpecs,
+            Command.DELETE_ROSPECS: DeleteRoSpec,
+            Command.ADD: self._inventory.add,
+            Command.ADD_PLAIN: self._inventory.add_plain,
             Command.ENABLE: lambda: EnableRoSpec(ROSPEC_ID),
             Command.START: lambda: StartRoSpec(ROSPEC_ID),
             Command.SEND_CLOSE: CloseConnection,
@@ -262,16 +336,15 @@ class Session:
             Command.RELEASE_HELD: self._release_held,
             Command.ACKNOWLEDGE: self._acknowledge,
             Command.TELL_CONNECTED: lambda _: self._tell(ReaderCondition.CONNECTED),
-            Command.TELL_READING: lambda _: self._tell(ReaderCondition.READING),
+            Command.TELL_READING: lambda _: self._tell_reading(resting=False),
+            Command.TELL_RESTING: lambda _: self._tell_reading(resting=True),
+            Command.START_TURN: lambda _: self._outbox.aside(StartRoSpec(ROSPEC_ID)),
+            Command.STOP_TURN: lambda _: self._outbox.aside(self._inventory.stop()),
+            Command.LEARN_ASIDE: self._learn_aside,
             Command.NOTE_HAPPENINGS: self._note_happenings,
             Command.NOTE_REFUSAL: self._note_refusal,
             Command.NOTE_ODD: self._note_odd,
-            Command.FAIL_TURNED_AWAY: self._fail_turned_away,
-            Command.FAIL_REJECTED: self._fail_rejected,
-            Command.FAIL_UNSUITED: self._fail_unsuited,
-            Command.FAIL_TIMEOUT: self._fail_timeout,
-            Command.FAIL_SILENT: self._fail_silent,
-            Command.FAIL_CLOSED_BY_READER: self._fail_closed_by_reader,
+            Command.NOTE_LOSS: self._note_loss,
         }
 
     # Requests that depend on what is known
@@ -281,14 +354,16 @@ class Session:
         return max(1, int(self._settings.keepalive_s * 1000))
 
     def _notifications(self) -> frozenset[NotificationKind]:
-        wanted = {NotificationKind.ANTENNA, NotificationKind.READER_EXCEPTION}
+        wanted = {NotificationKind.ANTENNA, NotificationKind.READER_EXCEPTION, NotificationKind.ROSPEC}
         if self.picture.device is not None and self.picture.device.can_warn_buffer_fill:
             wanted.add(NotificationKind.BUFFER_FILL)
+        if self._inventory.boundary.watched:
+            wanted.add(NotificationKind.INPUT)
         return frozenset(wanted)
 
-    def _add_rospec(self) -> AddRoSpec:
-        assert self._rospec is not None  # planned when the capabilities were answered
-        return AddRoSpec(self._rospec)
+    @property
+    def _can_hold(self) -> bool:
+        return self.picture.device is not None and self.picture.device.can_hold
 
     # Commands
 
@@ -300,6 +375,11 @@ class Session:
     def _learn_capabilities(self, cause: Cause) -> None:
         if isinstance(cause, CapabilitiesAnswer):
             self.picture.device = cause.capabilities
+            lacking = unsupported(self._settings, cause.capabilities)
+            if lacking is not None:
+                self._note(lacking)
+            elif wants_extensions(self._settings):
+                self._outbox.aside(EnableExtensions())
 
     def _learn_antennas(self, cause: Cause) -> None:
         if isinstance(cause, ConfigAnswer):
@@ -309,16 +389,46 @@ class Session:
         self._watching = True
 
     def _release_held(self, _cause: Cause) -> None:
-        if self.picture.device is not None and self.picture.device.can_hold:
-            self._send(EnableEventsAndReports())
+        if self._can_hold:
+            self._outbox.send(EnableEventsAndReports())
 
     def _acknowledge(self, cause: Cause) -> None:
         if isinstance(cause, Keepalive):
-            self._acks.append(encode(KeepaliveAck(), cause.message_id))
+            self._outbox.acknowledge(cause.message_id)
 
     def _tell(self, condition: ReaderCondition) -> None:
         self.picture.condition = condition
         self._events.append(self.picture.state())
+
+    def _tell_reading(self, *, resting: bool) -> None:
+        self.picture.resting = resting
+        self._tell(ReaderCondition.READING)
+        self._lamps.show_reading(reading=not resting)
+        self._light()
+
+    def _light(self) -> None:
+        """Bring the outputs to what they should show."""
+        if self.state is State.AWAITING_EVENT:
+            return
+        changed = self._lamps.take_changes()
+        if changed:
+            self._outbox.aside(SetOutputs(changed))
+
+    def _learn_aside(self, cause: Cause) -> None:
+        if isinstance(cause, ConfigAnswer) and cause.temperature_c not in {None, self.picture.temperature_c}:
+            self.picture.temperature_c = cause.temperature_c
+            self._tell(self.picture.condition)
+        elif isinstance(cause, Answer) and cause.kind is MessageType.CUSTOM_MESSAGE:
+            self._extended = True
+
+    @property
+    def _may_ask_temperature(self) -> bool:
+        return self._extended and self.state in {State.READING, State.RESTING}
+
+    def _ask_temperature(self) -> None:
+        if self._may_ask_temperature and self._now_us >= self._heat_due_us:
+            self._heat_due_us = self._now_us + TEMPERATURE_EVERY_US
+            self._outbox.aside(GetTemperature())
 
     def _note(self, fault: Fault) -> None:
         self._events.append(ReaderNotice(self.picture.reader, fault))
@@ -337,48 +447,29 @@ class Session:
                 self._note(faults.reader_exception(text))
             case BufferFill(percent):
                 self._note(faults.reader_buffer(percent))
+            case InputChange(port, high):
+                self.picture.inputs[port] = high
+                self._tell(self.picture.condition)
+            case RoSpecEnded(rospec_id, by) if by:
+                self._note(faults.preempted(rospec_id, by))
             case ConnectionAttempt(ConnectionStatus.ANOTHER_ATTEMPTED):
                 self._note(faults.RIVAL_CLIENT)
-            case ConnectionAttempt() | ConnectionClosed():
+            case ConnectionAttempt() | ConnectionClosed() | RoSpecStarted() | RoSpecEnded():
                 pass
 
     def _note_refusal(self, cause: Cause) -> None:
         if isinstance(cause, Answer):
             self._note(faults.refused_setting(cause))
 
+    def _note_loss(self, cause: Cause) -> None:
+        """A reader that has forgotten what we left running has been restarted, or emptied by another client."""
+        if isinstance(cause, RoSpecsAnswer) and self._left_running and not cause.rospecs:
+            self._note(faults.REBOOTED)
+
     def _note_odd(self, cause: Cause) -> None:
         if isinstance(cause, Fault):
             self._note(cause)
 
-    def _fail_turned_away(self, cause: Cause) -> None:
-        self.fault = faults.turned_away(_find_attempt(cause))
-
-    def _fail_rejected(self, cause: Cause) -> None:
-        if isinstance(cause, Answer):
-            self.fault = faults.rejected(cause)
-
-    def _fail_unsuited(self, cause: Cause) -> None:
-        if isinstance(cause, Fault):
-            self.fault = cause
-
-    def _fail_timeout(self, _cause: Cause) -> None:
-        if self._awaited is not None:
-            self.fault = faults.overdue(self._awaited.name)
-
-    def _fail_silent(self, _cause: Cause) -> None:
-        self.fault = faults.silent((self._now_us - self._heard_us) / SECOND_US)
-
-    def _fail_closed_by_reader(self, _cause: Cause) -> None:
-        self.fault = faults.CLOSED_BY_READER
-
 
 def _us(seconds: float) -> int:
     return int(seconds * SECOND_US)
-
-
-def _find_attempt(cause: Cause) -> ConnectionStatus | None:
-    if isinstance(cause, Notification):
-        for happening in cause.happenings:
-            if isinstance(happening, ConnectionAttempt):
-                return happening.status
-    return None

@@ -70,6 +70,8 @@ class Capabilities:
     max_opspecs: int = 8
     max_select_filters: int = 2
     can_hold_reports: bool = True
+    # A hopping reader refuses any ChannelIndex but 0, which is what it shows itself.
+    strict_channel: bool = False
 
     @property
     def power_levels_cdbm(self) -> tuple[int, ...]:

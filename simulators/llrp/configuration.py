@@ -35,6 +35,11 @@ class Configuration:
         self.holds = False
 
     @property
+    def outputs(self) -> dict[int, int]:
+        """What each output shows."""
+        return dict(self._gpo)
+
+    @property
     def keepalive_us(self) -> int | None:
         """The period of keepalives, None when they are off."""
         period_ms = self._keepalive.num("PeriodicTriggerValue")
@@ -59,7 +64,7 @@ class Configuration:
             read_report_spec(report, ())
         holding = request.maybe(P.EventsAndReports)
         hold = bool(holding and holding.num("HoldEventsAndReportsUponReconnect"))
-        if hold and not self._personality.capabilities.can_hold_reports:
+        if hold and (self._personality.refuses_holding or not self._personality.capabilities.can_hold_reports):
             path = (int(P.EventsAndReports),)
             raise BadMessageError(StatusCode.P_UnsupportedParameter, "this reader holds nothing", path=path)
         if request.num("ResetToFactoryDefault"):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from simulators.field import Field
 from simulators.llrp.configuration import Configuration
+from simulators.llrp.impinj import temperature
 from simulators.llrp.names import (
     CapabilitiesRequest,
     ConfigRequest,
@@ -62,6 +63,9 @@ class ReaderDevice:
         self._message_id = 0
         self._keepalive_us: int | None = None
         self._unacknowledged = 0
+        # How long the slowest KEEPALIVE_ACK took, from the oldest keepalive that it can answer.
+        self.slowest_ack_us = 0
+        self._keepalive_sent_us = 0
         self._buffer: deque[tuple[int, bytes]] = deque()
         self._buffered_tags = 0
         self._overflown = False
@@ -122,6 +126,31 @@ class ReaderDevice:
         self.operations.set_antenna(antenna, connected=connected, now_us=now_us)
         return self._take()
 
+    def complain(self, text: str, now_us: int) -> Output:
+        """Something is wrong inside, in the reader's own words."""
+        event = element(P.ReaderExceptionEvent, Message=text)
+        self._event(EventType.READER_EXCEPTION, event, now_us)
+        return self._take()
+
+    def stop_inventory(self, now_us: int) -> Output:
+        """Somebody stops it on the reader's own page."""
+        self.operations.stop_all(now_us)
+        return self._take()
+
+    def reboot(self) -> None:
+        """The power was gone: the caller has cut the link."""
+        self.disconnect()
+        self.operations.forget()
+        self.configuration.reset()
+        self._buffer.clear()
+        self._buffered_tags = 0
+        self._overflown = self._holding = False
+
+    def set_input(self, port: int, *, high: bool, now_us: int) -> Output:
+        """A door switch or a light barrier changes."""
+        self.operations.set_input(port, high=high, now_us=now_us)
+        return self._take()
+
     # --- bytes and time ---------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes, now_us: int) -> Output:
@@ -150,6 +179,8 @@ class ReaderDevice:
             if limit is not None and self._unacknowledged >= limit:
                 self._close = True
             else:
+                if self._unacknowledged == 0:
+                    self._keepalive_sent_us = now_us
                 self._send(element(MessageType.KEEPALIVE))
                 self._unacknowledged += 1
             self._schedule_keepalive(now_us)
@@ -179,9 +210,10 @@ class ReaderDevice:
             self._check_version(received)
             request = read_message(received)
             kind = MessageType(received.type)
+            self._check_liked(kind)
             if kind in self._handlers:
                 answer = self._handlers[kind](request, now_us)
-                self._answer(kind, received.id, (SUCCESS, *answer))
+                self._answer(kind, received.id, (SUCCESS, *answer), now_us)
             else:
                 self._notice(kind, request, received, now_us)
         except BadMessageError as error:
@@ -192,10 +224,16 @@ class ReaderDevice:
             text = f"version {received.version} is not spoken here"
             raise BadMessageError(StatusCode.M_UnsupportedVersion, text)
 
+    def _check_liked(self, kind: MessageType) -> None:
+        if kind in self.personality.refuses:
+            raise BadMessageError(StatusCode.P_UnsupportedParameter, f"no {kind.name} here")
+
     def _notice(self, kind: MessageType, request: Element, received: Frame, now_us: int) -> None:
         """Messages that have no answer of their own."""
         match kind:
             case MessageType.KEEPALIVE_ACK:
+                if self._unacknowledged:
+                    self.slowest_ack_us = max(self.slowest_ack_us, now_us - self._keepalive_sent_us)
                 self._unacknowledged = 0
             case MessageType.ENABLE_EVENTS_AND_REPORTS:
                 self._holding = False
@@ -230,7 +268,12 @@ class ReaderDevice:
         kind = MessageType[name] if name in names and not of_message else MessageType.ERROR_MESSAGE
         self._send(element(kind, refusal(error)), received.id)
 
-    def _answer(self, request: MessageType, message_id: int, children: tuple[Element, ...]) -> None:
+    def _answer(self, request: MessageType, message_id: int, children: tuple[Element, ...], now_us: int) -> None:
+        if self.personality.races_answers:
+            event = element(P.ROSpecEvent, EventType=0, ROSpecID=0xFFFF, PreemptingROSpecID=0)
+            self._send(self._notification(event, now_us), message_id)
+            self._send(element(MessageType.KEEPALIVE), message_id)
+            self._out += report_message(b"", message_id, self.personality.header_version)
         self._send(element(MessageType[f"{request.name}_RESPONSE"], *children), message_id)
 
     def _get_capabilities(self, request: Element, _now_us: int) -> tuple[Element, ...]:
@@ -246,7 +289,8 @@ class ReaderDevice:
         if wanted not in set(ConfigRequest):
             raise BadMessageError(StatusCode.A_Invalid, f"no such settings: {wanted}", field_num=1)
         connected, rospecs = self.operations.antennas, self.operations.rospec_parameters()
-        return self.configuration.parameters(ConfigRequest(wanted), antenna, connected, rospecs)
+        standard = self.configuration.parameters(ConfigRequest(wanted), antenna, connected, rospecs)
+        return standard + temperature(request, self.personality.temperature_c)
 
     def _set_config(self, request: Element, now_us: int) -> tuple[Element, ...]:
         self.configuration.apply(request)
@@ -283,6 +327,8 @@ class ReaderDevice:
         """Send reports, or keep them while nobody listens."""
         if self.connected and not self._holding:
             self._out += report_message(body, self._next_id(), self.personality.header_version)
+            if self.personality.empty_reports:
+                self._out += report_message(b"", self._next_id(), self.personality.header_version)
         elif self._buffered_tags + tags <= self.personality.report_buffer_tags:
             message = report_message(body, self._next_id(), self.personality.header_version)
             self._buffer.append((tags, message))

@@ -25,7 +25,7 @@ class FloodSource:
     ) -> None:
         self._flood = flood
         self._started_us = started_us
-        self._sent_reads = 0
+        self.sent_reads = 0
         self._frames = cycle(
             _frames(flood, rospec_id, spec, version=personality.header_version, uptime=personality.clock.uptime)
         )
@@ -35,7 +35,7 @@ class FloodSource:
         """When the next message is due."""
         if self._flood.reads_per_s is None:
             return self._started_us
-        due_reads = self._sent_reads + self._flood.reports_per_message
+        due_reads = self.sent_reads + self._flood.reports_per_message
         return self._started_us + int(due_reads * 1e6 / self._flood.reads_per_s)
 
     def due(self, now_us: int, stamp_us: int) -> bytes:
@@ -46,7 +46,7 @@ class FloodSource:
             frame, pattern, length = next(self._frames)
             out.append((frame + pattern * stamp_us).to_bytes(length, "big"))
             size += length
-            self._sent_reads += self._flood.reports_per_message
+            self.sent_reads += self._flood.reports_per_message
         return b"".join(out)
 
 

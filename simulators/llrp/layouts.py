@@ -233,12 +233,16 @@ _EVENTS: dict[P, Layout] = {
     P.UTCTimestamp: layout("u64 Microseconds"),
     P.Uptime: layout("u64 Microseconds"),
     P.ReaderEventNotificationData: layout(
-        children="UTCTimestamp|Uptime 1, ROSpecEvent ?, ReportBufferOverflowErrorEvent ?, AISpecEvent ?,"
-        " AntennaEvent ?, ConnectionAttemptEvent ?, ConnectionCloseEvent ?"
+        children="UTCTimestamp|Uptime 1, GPIEvent ?, ROSpecEvent ?, ReportBufferOverflowErrorEvent ?,"
+        " ReaderExceptionEvent ?, AISpecEvent ?, AntennaEvent ?, ConnectionAttemptEvent ?, ConnectionCloseEvent ?"
     ),
+    P.GPIEvent: layout("u16 GPIPortNumber, u1 GPIEvent, r7"),
     P.ROSpecEvent: layout("u8 EventType, u32 ROSpecID, u32 PreemptingROSpecID"),
     P.ReportBufferOverflowErrorEvent: layout(),
     P.AISpecEvent: layout("u8 EventType, u32 ROSpecID, u16 SpecIndex"),
+    P.ReaderExceptionEvent: layout(
+        "utf8v Message", "ROSpecID ?, SpecIndex ?, InventoryParameterSpecID ?, AntennaID ?, AccessSpecID ?"
+    ),
     P.AntennaEvent: layout("u8 EventType, u16 AntennaID"),
     P.ConnectionAttemptEvent: layout("u16 Status"),
     P.ConnectionCloseEvent: layout(),

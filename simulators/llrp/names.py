@@ -110,9 +110,11 @@ class ParameterType(IntEnum):
     ReaderEventNotificationSpec = 244
     EventNotificationState = 245
     ReaderEventNotificationData = 246
+    GPIEvent = 248
     ROSpecEvent = 249
     ReportBufferOverflowErrorEvent = 251
     AISpecEvent = 254
+    ReaderExceptionEvent = 252
     AntennaEvent = 255
     ConnectionAttemptEvent = 256
     ConnectionCloseEvent = 257

@@ -22,6 +22,7 @@ from simulators.llrp.packer import BadMessageError, Element, element
 from simulators.llrp.personality import Personality
 from simulators.llrp.reports import Reporter
 from simulators.llrp.rospec import LIFE_CYCLE, Command, Event, ROSpec, leftover_rospec, read_rospec
+from simulators.llrp.selection import is_selected
 
 
 class Outlet(NamedTuple):
@@ -99,6 +100,16 @@ class Operations:
             for slot in self._slots.values()
         )
 
+    def set_input(self, port: int, *, high: bool, now_us: int) -> None:
+        """An input changes: the client is told if it asked for that, and ROSpecs start and stop by it."""
+        self._outlet.event(EventType.GPI, element(P.GPIEvent, GPIPortNumber=port, GPIEvent=int(high)), now_us)
+        self._run(now_us)
+        for slot in self._slots.values():
+            if slot.state is ROSpecState.ACTIVE and slot.rospec.stop_input == (port, high):
+                self._apply(slot, Event.FINISH, now_us)
+            elif slot.state is ROSpecState.INACTIVE and slot.rospec.start_input == (port, high):
+                self._apply(slot, Event.START, now_us)
+
     def set_antenna(self, antenna: int, *, connected: bool, now_us: int) -> None:
         """Plug an antenna in or pull it; the client is told if it asked for that."""
         if connected == (antenna in self.antennas):
@@ -107,6 +118,22 @@ class Operations:
         self._outlet.event(
             EventType.ANTENNA, element(P.AntennaEvent, EventType=int(connected), AntennaID=antenna), now_us
         )
+
+    @property
+    def flooded_reads(self) -> int:
+        """What the running flood has sent."""
+        return self._flood.sent_reads if self._flood else 0
+
+    def stop_all(self, now_us: int) -> None:
+        """Somebody stops the inventory on the reader itself."""
+        for slot in self._slots.values():
+            self._apply(slot, Event.STOP, now_us)
+
+    def forget(self) -> None:
+        """Power off: nothing is left, and nobody is told."""
+        self._slots.clear()
+        self._access.clear()
+        self._inventory = self._reporter = self._flood = None
 
     @property
     def next_us(self) -> int | None:
@@ -143,6 +170,8 @@ class Operations:
             return
         for step in inventory.advance(now_us, self.antennas):
             match step:
+                case Observed(sighting=sighting) if not is_selected(sighting.epc, inventory.rospec.filters):
+                    continue
                 case Observed(sighting, spec_index, inventory_spec_id, antenna):
                     stamp_us = self._personality.clock.stamp(sighting.at_us)
                     if reporter.add(sighting, stamp_us, (spec_index, inventory_spec_id, antenna)):
@@ -211,7 +240,12 @@ class Operations:
             loops=personality.loops_specs and rospec.start is StartTrigger.IMMEDIATE,
         )
         self._reporter = Reporter(
-            rospec.id, spec, uptime=personality.clock.uptime, omits_unchanged=personality.omits_unchanged
+            rospec.id,
+            spec,
+            uptime=personality.clock.uptime,
+            omits_unchanged=personality.omits_unchanged,
+            counts_each_as=personality.counts_each_as,
+            trailer=personality.report_trailer,
         )
         if personality.flood:
             self._flood = FloodSource(personality, rospec.id, spec, flood=personality.flood, started_us=now_us)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from simulators.field import Sighting
+from simulators.llrp.impinj import content as vendor_parameters
+from simulators.llrp.impinj import wanted_content
 from simulators.llrp.layouts import PARAMETERS
 from simulators.llrp.names import MessageType, ReportTrigger
 from simulators.llrp.names import ParameterType as P
@@ -29,6 +31,7 @@ class ReportSpec:
     trigger: ReportTrigger
     n: int
     enabled: frozenset[str]
+    vendor_content: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, parameter: Element) -> "ReportSpec":
@@ -36,7 +39,9 @@ class ReportSpec:
         selector = parameter.one(P.TagReportContentSelector)
         parts = (selector, *selector.every(P.C1G2EPCMemorySelector))
         enabled = frozenset(name for part in parts for name, on in part.fields.items() if on)
-        return cls(ReportTrigger(parameter.num("ROReportTrigger")), parameter.num("N"), enabled)
+        return cls(
+            ReportTrigger(parameter.num("ROReportTrigger")), parameter.num("N"), enabled, wanted_content(parameter)
+        )
 
 
 def report_spec(trigger: ReportTrigger, n: int, on: frozenset[str]) -> Element:
@@ -67,10 +72,21 @@ class Tally:
 class Reporter:
     """Accumulates observations of one running ROSpec and packs them; returns bodies of RO_ACCESS_REPORT."""
 
-    def __init__(self, rospec_id: int, spec: ReportSpec, *, uptime: bool, omits_unchanged: bool) -> None:
+    def __init__(
+        self,
+        rospec_id: int,
+        spec: ReportSpec,
+        *,
+        uptime: bool,
+        omits_unchanged: bool,
+        counts_each_as: int = 1,
+        trailer: bytes = b"",
+    ) -> None:
         self.spec = spec
         self._rospec_id = rospec_id
         self._omits_unchanged = omits_unchanged
+        self._counts_each_as = counts_each_as
+        self._trailer = trailer
         self._tallies: dict[tuple[bytes, int, int, int, int], Tally] = {}
         self._last: dict[P, int] = {}
         self._fields = [
@@ -109,11 +125,12 @@ class Reporter:
                 channel,
                 stamp_us,
                 stamp_us,
+                self._counts_each_as,
             )
         else:
             tally.peak_rssi_dbm = max(tally.peak_rssi_dbm, rssi_dbm)
             tally.last_us = stamp_us
-            tally.seen = min(tally.seen + 1, _MAX_SEEN_COUNT)
+            tally.seen = min(tally.seen + self._counts_each_as, _MAX_SEEN_COUNT)
         return self.spec.trigger is not ReportTrigger.NONE and 0 < self.spec.n <= len(self._tallies)
 
     def flush(self) -> Iterator[tuple[int, bytes]]:
@@ -136,6 +153,8 @@ class Reporter:
                 continue
             self._last[kind] = value
             content.append(struct.pack(f">B{code}", 0x80 | kind, value))
+        content += vendor_parameters(tally, self.spec.vendor_content)
+        content.append(self._trailer)
         body = b"".join(content)
         return struct.pack(">HH", P.TagReportData, 4 + len(body)) + body
 

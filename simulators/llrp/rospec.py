@@ -1,5 +1,6 @@
 """ROSpecs: what a client asked for, checked against what the reader can do, and their life cycle as a table."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,6 +94,10 @@ class ROSpec:
     specs: tuple[AISpec, ...]
     report: ReportSpec | None
     source: Element
+    # (port, level) that starts or stops it.
+    start_input: tuple[int, bool] | None = None
+    stop_input: tuple[int, bool] | None = None
+    filters: tuple[Element, ...] = ()
 
 
 def read_rospec(parameter: Element, capabilities: Capabilities, *, knows_tag_observation: bool) -> ROSpec:
@@ -108,7 +113,8 @@ def read_rospec(parameter: Element, capabilities: Capabilities, *, knows_tag_obs
     start, period = _start(boundary.one(P.ROSpecStartTrigger), (*path, int(P.ROBoundarySpec)))
     stop = boundary.one(P.ROSpecStopTrigger)
     stop_kind = stop.num("ROSpecStopTriggerType")
-    if stop_kind not in {StopTrigger.NULL, StopTrigger.DURATION}:
+    stop_input = stop.maybe(P.GPITriggerValue)
+    if stop_kind not in {StopTrigger.NULL, StopTrigger.DURATION} and stop_input is None:
         trail = (*path, int(P.ROBoundarySpec), int(P.ROSpecStopTrigger))
         raise _refused(f"stop trigger {stop_kind}", trail, 0, StatusCode.P_UnsupportedParameter)
     specs = parameter.every(P.AISpec)
@@ -121,11 +127,36 @@ def read_rospec(parameter: Element, capabilities: Capabilities, *, knows_tag_obs
         start=start,
         offset_us=period[0],
         period_us=period[1],
-        duration_us=stop.num("DurationTriggerValue") * 1000 if stop_kind == StopTrigger.DURATION else None,
+        duration_us=_duration_us(stop, stop_input),
         specs=tuple(_ai_spec(spec, capabilities, knows_tag_observation=knows_tag_observation) for spec in specs),
         report=read_report_spec(report, path) if report else None,
         source=parameter,
+        start_input=_input(boundary.one(P.ROSpecStartTrigger).maybe(P.GPITriggerValue)),
+        stop_input=_input(stop_input),
+        filters=tuple(_filters(specs)),
     )
+
+
+def _input(trigger: Element | None) -> tuple[int, bool] | None:
+    return None if trigger is None else (trigger.num("GPIPortNum"), bool(trigger.num("GPIEvent")))
+
+
+def _duration_us(stop: Element, stop_input: Element | None) -> int | None:
+    """How long it runs at most; the timeout of an input that should stop it is such a limit too."""
+    if stop.num("ROSpecStopTriggerType") == StopTrigger.DURATION:
+        return stop.num("DurationTriggerValue") * 1000
+    return stop_input.num("Timeout") * 1000 or None if stop_input else None
+
+
+def _filters(specs: list[Element]) -> Iterator[Element]:
+    """Of the first antenna that has any: simulated ROSpecs filter alike on all antennas."""
+    for spec in specs:
+        for inventory in spec.every(P.InventoryParameterSpec):
+            for antenna in inventory.every(P.AntennaConfiguration):
+                for command in antenna.every(P.C1G2InventoryCommand):
+                    if command.maybe(P.C1G2Filter):
+                        yield from command.every(P.C1G2Filter)
+                        return
 
 
 def read_report_spec(parameter: Element, path: tuple[int, ...]) -> ReportSpec:
@@ -147,8 +178,9 @@ def check_antenna_configuration(conf: Element, capabilities: Capabilities, path:
         hop_tables, channels = ({0}, len(fixed)) if fixed else ({1}, len(capabilities.hop_frequencies_khz))
         _check(transmitter.num("HopTableID") in hop_tables, "no such hop table", trail, 0)
         channel = transmitter.num("ChannelIndex")
-        # A hopping reader does not look at the channel, and 0 is what it shows itself.
+        # Most hopping readers do not look at the channel, and 0 is what they show themselves.
         _check((not fixed or channel > 0) and channel <= channels, "no such channel", trail, 1)
+        _check(not (capabilities.strict_channel and not fixed and channel), "no channel while hopping", trail, 1)
         power = transmitter.num("TransmitPower")
         _check(0 < power <= len(capabilities.power_levels_cdbm), "not an index of the power table", trail, 2)
     for command in conf.every(P.C1G2InventoryCommand):
@@ -188,7 +220,8 @@ def _start(trigger: Element, path: tuple[int, ...]) -> tuple[StartTrigger, tuple
     """The start trigger and its (offset, period) in us."""
     trail = (*path, int(P.ROSpecStartTrigger))
     kind = trigger.num("ROSpecStartTriggerType")
-    if kind not in {StartTrigger.NULL, StartTrigger.IMMEDIATE, StartTrigger.PERIODIC}:
+    by_input = kind == StartTrigger.GPI and trigger.maybe(P.GPITriggerValue) is not None
+    if kind not in {StartTrigger.NULL, StartTrigger.IMMEDIATE, StartTrigger.PERIODIC} and not by_input:
         raise _refused(f"start trigger {kind}", trail, 0, StatusCode.P_UnsupportedParameter)
     periodic = trigger.maybe(P.PeriodicTriggerValue)
     if kind == StartTrigger.PERIODIC and periodic is None:

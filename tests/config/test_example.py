@@ -15,8 +15,8 @@ from gateway.domain.params import PROFILES, PresenceParams, Profile
 from readers.llrp.settings import LlrpSettings
 
 EXAMPLE = SCHEMA_PATH.with_name("example.toml")
-DEFAULT = re.compile(r"^# (?P<key>[a-z_]+) = (?P<value>.+)$")
-MENTIONED = re.compile(r"^(?:#\s+)?(?P<key>[a-z_]+) = ", re.MULTILINE)
+DEFAULT = re.compile(r"^# (?P<key>[a-z0-9_]+) = (?P<value>.+)$")
+MENTIONED = re.compile(r"(?:^(?:#\s+)?|[{,] )(?P<key>[a-z0-9_]+) = ", re.MULTILINE)
 
 
 def documented_defaults() -> dict[tuple[str, str], Any]:

@@ -1,5 +1,7 @@
 import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -11,12 +13,18 @@ from config.effective import Reader
 from config.loader import parse
 from gateway import crew as module
 from gateway.alerts import AlertBoard
+from gateway.clock import SystemClock
 from gateway.crew import Crew
 from gateway.domain.zones import LiveZone, ZoneState
 from gateway.fleet import Fleet
 from gateway.intake import Intake
 from readers.driver import Clock, Driver, Sink
+from readers.llrp.lobby import Lobby
 from readers.model import ReaderCondition, ReaderState
+from simulators.field import FixedField
+from simulators.llrp.device import ReaderDevice
+from simulators.llrp.dialer import dial_out
+from simulators.llrp.personality import Personality
 from tests.gateway.shop import HandClock
 
 TEXT = """\
@@ -85,7 +93,7 @@ class Bench:
         self.crew = Crew(self.fleet, self.clock, Random(1))
         monkeypatch.setitem(module.DRIVERS, "llrp", self.device)
 
-    def device(self, reader: Reader, _clock: Clock) -> Driver:
+    def device(self, reader: Reader, _clock: Clock, _lobby: Lobby) -> Driver:
         return Device(reader.id, self.log, self.woken)
 
     async def until(self, true: Callable[[], bool]) -> None:
@@ -165,3 +173,76 @@ async def test_a_zone_that_moved_to_another_reader_does_not_wait_for_the_old_one
         await test.crew.apply(old, new)
         await test.until(lambda: len(test.log) == 4)
         assert [floor.state, back.state] == [ZoneState.OK, ZoneState.OK]
+
+
+# --- Readers that dial in ------------------------------------------------------------------------------------------
+
+EUI = "001625fffe00000{}"
+
+
+def listening(port: int, *numbers: int, keepalive_s: int = 5) -> Config:
+    readers = "".join(
+        f"""
+[[readers]]
+id = "dials-{number}"
+driver = "llrp"
+url = "llrp+listen://127.0.0.1:{port}"
+identity = "eui64:{EUI.format(number)}"
+antennas = {{ 1 = "floor" }}
+keepalive_s = {keepalive_s}
+"""
+        for number in numbers
+    )
+    return config(TEXT[: TEXT.index("[[readers]]")] + readers)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        except OSError:
+            return False
+        return True
+
+
+async def test_readers_that_dial_in_come_and_go_with_the_configuration() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    clock, news = SystemClock(), asyncio.Event()
+    fleet = Fleet(Intake(), clock, AlertBoard(clock.utc_us, lambda _: None), lambda _reader, _status: news.set())
+    crew = Crew(fleet, clock, Random(1))
+
+    async def until_reading(*numbers: int) -> None:
+        async with asyncio.timeout(10):
+            while {name for name, one in fleet.members.items() if one.state.condition is ReaderCondition.READING} != {
+                f"dials-{number}" for number in numbers
+            }:
+                news.clear()
+                await news.wait()
+
+    first, fewer, more = listening(port, 1, 2), listening(port, 1), listening(port, 1, 2, 3)
+    changed = listening(port, 1, 2, 3, keepalive_s=9)
+    async with AsyncExitStack() as stack:
+        dialers = []
+        for number in (1, 2, 3):
+            device = ReaderDevice(FixedField({}), Personality(reader_id=bytes.fromhex(EUI.format(number))))
+            dialers.append(await stack.enter_async_context(dial_out(device, port)))
+        zones, _ = crew.plan(first, {}, ())
+        present = {zone.id: zone for zone in zones}
+        async with crew.running(first):
+            await until_reading(1, 2)
+            assert fleet.members["dials-1"].state.address == f"eui64:{EUI.format(1)} at 127.0.0.1:{port}"
+            untouched = dialers[0].connections
+            for old, new, numbers in ((first, fewer, (1,)), (fewer, more, (1, 2, 3))):
+                crew.plan(new, present, ())
+                await crew.apply(old, new)
+                await until_reading(*numbers)
+            assert dialers[0].connections == untouched
+            crew.plan(changed, present, ())
+            await crew.apply(more, changed)
+            await until_reading(1, 2, 3)
+            assert dialers[0].connections == untouched + 1
+        assert is_free(port)
+        assert {member.state.condition for member in fleet.members.values()} == {ReaderCondition.STOPPED}

@@ -137,3 +137,14 @@ def test_a_zone_hears_of_its_reader_when_the_map_changes() -> None:
     test.fleet.remap(READER, {1: zone, 2: zone})
     assert zone.state is ZoneState.DEGRADED
     assert zone.down == {(READER, 2)}
+
+
+def test_a_rate_that_fades_away_in_small_steps_is_told_in_the_end() -> None:
+    bench = Bench()
+    bench.put(ReaderCondition.READING)
+    for reads in (500, 420, 350, 290, 240, 200, 20, 10, 0):
+        bench.fleet.put(ReadBatch(READER, bench.clock.now_us, 0, [(tag(1), 1, -50, 0, 0, 1)] * reads))
+        bench.clock.turn(RATE_US / 1e6)
+        bench.fleet.measure()
+    assert bench.told[-1].reads_per_s == 0.0
+    assert max(status.reads_per_s for status in bench.told) == 100.0

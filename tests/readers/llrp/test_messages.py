@@ -14,6 +14,7 @@ from readers.llrp.control import (
     AntennaChange,
     AntennaPlan,
     BufferFill,
+    Capabilities,
     CapabilitiesAnswer,
     CloseConnection,
     ConfigAnswer,
@@ -26,6 +27,7 @@ from readers.llrp.control import (
     EnableRoSpec,
     GetCapabilities,
     GetConfig,
+    GetRoSpecs,
     Keepalive,
     KeepaliveAck,
     Notification,
@@ -33,9 +35,12 @@ from readers.llrp.control import (
     ReaderException,
     Request,
     RoSpec,
+    RoSpecEnded,
+    RoSpecsAnswer,
     SetConfig,
     Stamp,
     StartRoSpec,
+    Status,
     Unneeded,
 )
 from readers.llrp.messages import MAX_CONTROL_BYTES, EncodeError, decode, encode, encode_body
@@ -79,6 +84,8 @@ def one(data: bytes) -> Frame:
         (EnableEventsAndReports(), frame(64, b"", 7)),
         (KeepaliveAck(), frame(72, b"", 7)),
         (CloseConnection(), frame(14, b"", 7)),
+        (GetRoSpecs(), frame(26, b"", 7)),
+        (SetConfig(5000, hold=True), frame(3, b"\x00" + tlv(220, b"\x01\x00\x00\x13\x88") + tlv(226, b"\x80"), 7)),
         (SetConfig(5000), frame(3, b"\x00" + tlv(220, b"\x01\x00\x00\x13\x88"), 7)),
         (
             SetConfig(1, frozenset({NotificationKind.ANTENNA})),
@@ -147,8 +154,29 @@ def test_events_of_every_kind_that_matters() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [((1, 7, 0), RoSpecEnded(7)), ((2, 7, 9), RoSpecEnded(7, by=9))],
+    ids=["ended", "preempted"],
+)
+def test_a_rospec_that_runs_no_longer(event: tuple[int, int, int], expected: RoSpecEnded) -> None:
+    message = decode(one(notification(tlv(249, struct.pack(">BII", *event)))))
+    assert message == Notification(0, Stamp(NOW, utc=True), (expected,))
+
+
+def test_the_rospecs_of_a_reader_come_as_their_bytes() -> None:
+    rospecs = (tlv(177, struct.pack(">IBB", 1, 0, 2) + tlv(178)), tlv(177, struct.pack(">IBB", 5, 0, 0)))
+    answer = decode(one(frame(36, status() + rospecs[0] + tlv(1023, bytes(8)) + rospecs[1], 3)))
+    assert isinstance(answer, RoSpecsAnswer)
+    assert (answer.kind, answer.message_id, answer.status.ok) == (36, 3, True)
+    assert answer.rospecs == rospecs
+    refusal = decode(one(frame(36, status(109, b"not here"), 3)))
+    assert isinstance(refusal, RoSpecsAnswer)
+    assert (refusal.status.ok, str(refusal.status)) == (False, "UnsupportedMessage: not here")
+
+
 def test_an_uptime_stamp_and_an_event_that_is_of_no_use() -> None:
-    body = tlv(246, tlv(129, struct.pack(">Q", 12)) + tlv(249, struct.pack(">BII", 0, 1, 0)) + tlv(1023, bytes(8)))
+    body = tlv(246, tlv(129, struct.pack(">Q", 12)) + tlv(253, struct.pack(">BIH", 0, 1, 1)) + tlv(1023, bytes(8)))
     assert decode(one(frame(63, body, 4))) == Notification(4, Stamp(12, utc=False), ())
 
 
@@ -184,10 +212,12 @@ def test_keepalive_and_what_nobody_needs() -> None:
         frame(30, b"", 1),
         frame(30, tlv(287, b"\x00"), 1),
         frame(30, b"\x01\x1f\x00\x02", 1),
-        frame(11, status(), 1),
         frame(11, status() + tlv(137, b"\x00"), 1),
         frame(4, bytes(MAX_CONTROL_BYTES + 1), 1),
         frame(30, status() + tlv(900) * 5000, 1),
+        frame(36, b"", 1),
+        frame(36, tlv(177, bytes(6)), 1),
+        frame(36, status() + b"\x00\xb1\x00\x20", 1),
     ],
 )
 def test_what_cannot_be_understood_is_a_frame_error(bad: bytes, printed: list[str]) -> None:
@@ -200,7 +230,7 @@ def test_what_cannot_be_understood_is_a_frame_error(bad: bytes, printed: list[st
     assert not printed
 
 
-ANSWERS = [11, 12, 13, 30, 31, 32, 34, 4, 51, 63, 100]
+ANSWERS = [11, 12, 13, 30, 31, 32, 34, 36, 4, 51, 63, 100]
 NESTED = [137, 142, 143, 144, 146, 147, 148, 217, 218, 221, 222, 240, 241, 244, 245, 246, 250, 255, 256, 287, 288, 289]
 parameter = st.recursive(
     st.builds(tlv, st.sampled_from(NESTED), st.binary(max_size=30)),
@@ -240,6 +270,12 @@ def test_every_reference_frame_is_decoded() -> None:
             kinds[type(message).__name__] = kinds.get(type(message).__name__, 0) + 1
     # The requests among them, for which sllurp has no decoder, and the reports are not for a session.
     assert kinds == {"Notification": 891, "Answer": 16, "CapabilitiesAnswer": 1, "ConfigAnswer": 3, "Unneeded": 47}
+
+
+def test_a_reader_that_tells_nothing_of_itself_is_taken_for_the_least() -> None:
+    assert decode(Frame(11, 1, status())) == CapabilitiesAnswer(
+        MessageType.GET_READER_CAPABILITIES_RESPONSE, 1, Status(ok=True, code="Success", text=""), Capabilities()
+    )
 
 
 def test_an_r420_as_it_really_answers() -> None:

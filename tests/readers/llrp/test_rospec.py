@@ -31,8 +31,8 @@ def test_the_device_s_own_indices_are_used() -> None:
     air = AirSettings(power_dbm=29.9, session=2, mode=1000, population=100)
     spec = plan_rospec(settings(air=air, per_antenna={2: AirSettings(power_dbm=30, session=0)}), DEVICE)
     assert spec.antennas == (
-        AntennaPlan(1, 2, 7, 1, mode=1000, session=2, population=100),
-        AntennaPlan(2, 81, 7, 1, mode=1000, session=0, population=100),
+        AntennaPlan(1, 2, 7, 0, mode=1000, session=2, population=100),
+        AntennaPlan(2, 81, 7, 0, mode=1000, session=0, population=100),
     )
 
 

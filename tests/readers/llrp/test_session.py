@@ -32,9 +32,10 @@ ANTENNAS = tlv(221, b"\x80\x00\x01\x00\x00") + tlv(221, b"\x00\x00\x02\x00\x00")
 ANSWERS = {
     MessageType.GET_READER_CAPABILITIES: (11, status() + capabilities()),
     MessageType.GET_READER_CONFIG: (12, status() + ANTENNAS),
-    MessageType.DELETE_ACCESSSPEC: (51, status()),
-    MessageType.DELETE_ROSPEC: (31, status()),
     MessageType.SET_READER_CONFIG: (13, status()),
+    MessageType.DELETE_ACCESSSPEC: (51, status()),
+    MessageType.GET_ROSPECS: (36, status()),
+    MessageType.DELETE_ROSPEC: (31, status()),
     MessageType.ADD_ROSPEC: (30, status()),
     MessageType.ENABLE_ROSPEC: (34, status()),
     MessageType.START_ROSPEC: (32, status()),
@@ -43,21 +44,31 @@ ANSWERS = {
 STATES = {
     MessageType.GET_READER_CAPABILITIES: State.ASKING_CAPABILITIES,
     MessageType.GET_READER_CONFIG: State.ASKING_CONFIG,
-    MessageType.DELETE_ACCESSSPEC: State.CLEARING_ACCESSSPECS,
-    MessageType.DELETE_ROSPEC: State.CLEARING_ROSPECS,
     MessageType.SET_READER_CONFIG: State.CONFIGURING,
+    MessageType.DELETE_ACCESSSPEC: State.CLEARING_ACCESSSPECS,
+    MessageType.GET_ROSPECS: State.ASKING_ROSPECS,
+    MessageType.DELETE_ROSPEC: State.CLEARING_ROSPECS,
     MessageType.ADD_ROSPEC: State.ADDING,
     MessageType.ENABLE_ROSPEC: State.ENABLING,
     MessageType.START_ROSPEC: State.STARTING,
 }
 
 
+# (where, where to): the ways that only a refusal opens.
+REFUSALS = {
+    (State.CONFIGURING, State.CONFIGURING_EVENTS),
+    (State.CONFIGURING, State.CONFIGURING_KEEPALIVE),
+    (State.CONFIGURING_EVENTS, State.CONFIGURING_KEEPALIVE),
+    (State.ADDING, State.ADDING_PLAIN),
+}
+
+
 class Bench:
     """A session, and the reader's side of it by hand."""
 
-    def __init__(self, settings: LlrpSettings = SETTINGS) -> None:
+    def __init__(self, settings: LlrpSettings = SETTINGS, *, left_running: bool = False) -> None:
         self.now = 100 * SECOND
-        self.session = Session("r", settings, self.now, "10.0.0.11:5084")
+        self.session = Session("r", settings, self.now, "10.0.0.11:5084", left_running=left_running)
         self.asked: list[tuple[int, int, bytes]] = []
         self.events: list[ReaderState | ReaderNotice] = []
 
@@ -84,8 +95,11 @@ class Bench:
             return self
         self.hear(connection_event())
         while self.session.state is not state:
-            if state is State.CONFIGURING_KEEPALIVE and self.session.state is State.CONFIGURING:
+            if (self.session.state, state) in REFUSALS:
                 self.answer(body=status(111))
+            elif state is State.RESTING and self.session.state is State.READING:
+                self.session.rest(self.now)
+                self.collect()
             elif state in {State.CLOSING, State.CLOSED} and self.session.state is State.READING:
                 self.session.close(self.now)
                 self.collect()
@@ -133,18 +147,124 @@ def test_what_is_cleared_and_configured() -> None:
     bodies = {MessageType(kind): body for kind, _, body in bench.asked}
     assert bodies[MessageType.DELETE_ACCESSSPEC] == bodies[MessageType.DELETE_ROSPEC] == bytes(4)
     assert tlv(220, b"\x01" + struct.pack(">I", 5000)) in bodies[MessageType.SET_READER_CONFIG]
-    for event in (3, 4, 8):
+    for event in (2, 3, 4, 8):
         assert tlv(245, struct.pack(">HB", event, 0x80)) in bodies[MessageType.SET_READER_CONFIG]
-    assert tlv(224, struct.pack(">HHH", 1, 1, 76)) in bodies[MessageType.ADD_ROSPEC]
+    assert tlv(224, struct.pack(">HHH", 1, 0, 76)) in bodies[MessageType.ADD_ROSPEC]
 
 
-def test_held_reports_are_released_where_a_reader_can_hold() -> None:
+HOLD = tlv(226, b"\x80")
+
+
+def test_where_a_reader_can_hold_it_is_asked_to_and_what_it_held_is_released_before_anything_is_deleted() -> None:
     bench = Bench()
     bench.hear(connection_event())
     bench.answer(body=status() + capabilities(hold=True))
+    assert bench.answer() == [MessageType.ENABLE_EVENTS_AND_REPORTS, MessageType.SET_READER_CONFIG]
+    assert bench.asked[-1][2].endswith(HOLD)
     while bench.session.state is not State.READING:
         bench.answer()
-    assert bench.asked[-1][0] == MessageType.ENABLE_EVENTS_AND_REPORTS
+    assert MessageType.ENABLE_EVENTS_AND_REPORTS not in [kind for kind, _, _ in bench.asked[4:]]
+
+
+def test_a_reader_that_cannot_hold_is_not_asked_to() -> None:
+    bench = Bench().reach(State.READING)
+    assert MessageType.ENABLE_EVENTS_AND_REPORTS not in [kind for kind, _, _ in bench.asked]
+    assert not any(HOLD in body for _, _, body in bench.asked)
+
+
+def added(bench: Bench) -> bytes:
+    """The ROSpec that the session has added."""
+    return next(body for kind, _, body in bench.asked if kind == MessageType.ADD_ROSPEC)
+
+
+def in_state(rospec: bytes, state: int) -> bytes:
+    return rospec[:9] + bytes((state,)) + rospec[10:]
+
+
+def test_our_own_rospec_that_still_runs_is_left_to_run() -> None:
+    ours = added(Bench().reach(State.READING))
+    bench = Bench(left_running=True).reach(State.ASKING_ROSPECS)
+    assert bench.answer(body=status() + in_state(ours, 2)) == []
+    assert bench.session.state is State.READING
+    assert bench.states[-1].condition is ReaderCondition.READING
+    assert not bench.notices
+    bench.wait(12.5)
+    assert fault_of(bench).kind == "silent"
+
+
+OURS = added(Bench().reach(State.READING))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        in_state(OURS, 1),
+        in_state(OURS, 0),
+        in_state(OURS, 2)[:-1] + b"\xff",
+        in_state(OURS, 2) + in_state(OURS, 2),
+        in_state(tlv(177, OURS[4:] + b"\0"), 2),
+        tlv(177, OURS[4:8]),
+        tlv(177),
+        b"",
+    ],
+    ids=["inactive", "disabled", "changed", "two", "longer", "stub", "empty", "none"],
+)
+def test_any_other_rospec_is_deleted_and_ours_added(found: bytes) -> None:
+    bench = Bench(left_running=True).reach(State.ASKING_ROSPECS)
+    assert bench.answer(body=status() + found) == [MessageType.DELETE_ROSPEC]
+    while bench.session.state is not State.READING:
+        bench.answer()
+    assert added(bench) == OURS
+    assert [fault.kind for fault in bench.notices] == ([] if found else ["rebooted"])
+
+
+def test_on_a_first_connection_an_empty_reader_is_no_news() -> None:
+    bench = Bench().reach(State.ASKING_ROSPECS)
+    bench.answer()
+    assert not bench.notices
+
+
+def test_a_rospec_that_ends_by_itself_ends_the_connection_and_the_next_starts_anew() -> None:
+    bench = Bench().reach(State.READING)
+    ended = tlv(249, struct.pack(">BII", 1, 1, 0))
+    assert bench.hear(notification(tlv(249, struct.pack(">BII", 1, 77, 0)) + tlv(249, bytes(9)))) == []
+    assert bench.session.state is State.READING
+    assert bench.hear(notification(ended)) == [MessageType.CLOSE_CONNECTION]
+    assert fault_of(bench).kind == "stopped"
+    early = Bench().reach(State.ADDING)
+    assert early.hear(notification(ended)) == []
+    assert early.session.state is State.ADDING
+
+
+def test_a_rospec_that_another_one_preempts_is_told_with_its_number() -> None:
+    bench = Bench().reach(State.READING)
+    bench.hear(notification(tlv(249, struct.pack(">BII", 2, 1, 77))))
+    assert [(fault.kind, "ROSpec 77" in fault.text) for fault in bench.notices] == [("preempted", True)]
+    assert fault_of(bench).kind == "stopped"
+
+
+def test_a_rospec_that_is_refused_is_asked_for_again_without_what_is_optional() -> None:
+    bench = Bench().reach(State.ADDING)
+    assert bench.answer(body=status(111, b"no mode")) == [MessageType.ADD_ROSPEC]
+    assert [fault.kind for fault in bench.notices] == ["refused_setting"]
+    assert tlv(224, struct.pack(">HHH", 1, 0, 76)) in bench.asked[-2][2]
+    assert tlv(224, struct.pack(">HHH", 1, 0, 76)) not in bench.asked[-1][2]
+    assert struct.pack(">HHH", 2, 1, 2) in bench.asked[-1][2]
+    while bench.session.state is not State.READING:
+        bench.answer()
+
+
+def test_no_room_for_our_rospec_is_said_with_a_hint() -> None:
+    bench = Bench().reach(State.ADDING_PLAIN)
+    bench.answer(body=status(101))
+    assert "room for one ROSpec" in fault_of(bench).hint
+
+
+def test_the_reader_s_buffer_runs_full_and_over() -> None:
+    bench = Bench().reach(State.READING)
+    bench.hear(notification(tlv(250, b"\x5a")) + notification(tlv(251)))
+    assert [fault.kind for fault in bench.notices] == ["reader_buffer", "reader_overflow"]
+    assert all(fault.hint for fault in bench.notices)
 
 
 @pytest.mark.parametrize("request_", list(STATES), ids=lambda kind: kind.name)
@@ -185,9 +305,11 @@ def test_a_keepalive_is_acknowledged_before_anything_else_is_said() -> None:
     "request_",
     [
         MessageType.GET_READER_CONFIG,
-        MessageType.DELETE_ACCESSSPEC,
-        MessageType.DELETE_ROSPEC,
         MessageType.SET_READER_CONFIG,
+        MessageType.DELETE_ACCESSSPEC,
+        MessageType.GET_ROSPECS,
+        MessageType.DELETE_ROSPEC,
+        MessageType.ADD_ROSPEC,
     ],
     ids=lambda kind: kind.name,
 )
@@ -202,15 +324,21 @@ def test_a_refusal_of_what_is_dispensable_is_noted_and_survived(request_: Messag
         bench.answer()
 
 
-def test_events_that_are_refused_leave_the_keepalive() -> None:
-    bench = Bench().reach(State.CONFIGURING)
+def test_what_is_refused_is_asked_for_again_with_less_down_to_the_keepalive() -> None:
+    bench = Bench()
+    bench.hear(connection_event())
+    bench.answer(body=status() + capabilities(hold=True))
+    bench.answer()
+    assert bench.answer(body=status(111)) == [MessageType.SET_READER_CONFIG]
+    assert HOLD not in bench.asked[-1][2]
+    assert tlv(245, struct.pack(">HB", 8, 0x80)) in bench.asked[-1][2]
     assert bench.answer(body=status(111)) == [MessageType.SET_READER_CONFIG]
     assert bench.asked[-1][2] == b"\x00" + tlv(220, b"\x01" + struct.pack(">I", 5000))
 
 
 @pytest.mark.parametrize(
     "state",
-    [State.ASKING_CAPABILITIES, State.CONFIGURING_KEEPALIVE, State.ADDING, State.ENABLING, State.STARTING],
+    [State.ASKING_CAPABILITIES, State.CONFIGURING_KEEPALIVE, State.ADDING_PLAIN, State.ENABLING, State.STARTING],
 )
 @pytest.mark.parametrize("kind", [None, 100], ids=["status", "error message"])
 def test_a_refusal_of_what_is_indispensable_ends_it_with_the_reader_s_words(state: State, kind: int | None) -> None:
@@ -291,7 +419,7 @@ def test_the_reader_closes() -> None:
     assert fault_of(bench).kind == "link_lost"
 
 
-@pytest.mark.parametrize("state", [state for state in OPEN if state is not State.READING])
+@pytest.mark.parametrize("state", [state for state in OPEN if state not in {State.READING, State.RESTING}])
 def test_answers_are_waited_for_only_so_long(state: State) -> None:
     bench = Bench().reach(state)
     limit_s = 10 if state is State.AWAITING_EVENT else 3
@@ -311,7 +439,7 @@ def test_two_missed_keepalives_are_a_lost_link_and_any_message_proves_life() -> 
         bench.session.heard(bench.now)
     assert bench.session.state is State.READING
     bench.wait(12.4)
-    bench.hear(notification(tlv(249, bytes(9))))
+    bench.hear(notification(tlv(253, bytes(7))))
     bench.wait(12.4)
     assert bench.session.deadline_us == bench.now + SECOND // 10
     bench.wait(0.1)
@@ -330,6 +458,18 @@ def test_a_polite_close_is_answered_or_given_up() -> None:
     bench.wait(1)
     assert bench.session.state is State.CLOSED
     assert bench.session.fault is None
+
+
+def test_what_was_asked_before_the_goodbye_may_still_be_answered() -> None:
+    bench = Bench().reach(State.ADDING)
+    message_id = bench.asked[-1][1]
+    bench.session.close(bench.now)
+    bench.collect()
+    assert bench.hear(frame(30, status(), message_id)) == []
+    assert bench.session.state is State.CLOSING
+    assert not bench.notices
+    bench.answer()
+    assert bench.session.state is State.CLOSED
 
 
 def test_nothing_is_heard_after_the_end() -> None:
@@ -358,7 +498,7 @@ def test_the_whole_product_of_states_and_events(state: State, event: Event) -> N
     session.state = state
     if (state, event) in TABLE:
         commands, following = TABLE[state, event]
-        if Command.ADD in commands:
+        if {Command.ADD, Command.ADD_PLAIN} & set(commands):
             session = Bench().reach(state).session
         session._step(event, None)
         assert session.state is following
@@ -392,7 +532,7 @@ def test_the_table_has_no_dead_ends_and_no_dead_entries() -> None:
     st.lists(
         st.one_of(
             st.tuples(
-                st.sampled_from([4, 11, 12, 13, 30, 31, 32, 34, 51, 62, 63, 100, 1023, 500]),
+                st.sampled_from([4, 11, 12, 13, 30, 31, 32, 34, 36, 51, 62, 63, 100, 1023, 500]),
                 st.integers(0, 12),
                 st.one_of(
                     st.just(status()),

@@ -54,10 +54,10 @@ def everything_we_send() -> list[bytes]:
 
 
 def test_nothing_that_we_send_is_malformed(tmp_path: Path) -> None:
-    sent = [*everything_we_send(), encode(SetConfig(1, frozenset(NotificationKind)), 99)]
-    assert len(sent) == 11
+    sent = [*everything_we_send(), encode(SetConfig(1, frozenset(NotificationKind), hold=True), 99)]
+    assert len(sent) == 12
     types = judged(tmp_path, sent, fields=("llrp.type",), only="llrp")
-    assert [int(kind) for kind in types] == [1, 2, 41, 21, 3, 20, 24, 22, 72, 14, 3]
+    assert [int(kind) for kind in types] == [1, 2, 3, 41, 26, 21, 20, 24, 22, 72, 14, 3]
     malformed = '_ws.expert.group == "Malformed"'
     assert judged(tmp_path, sent, fields=("frame.number", "_ws.expert.message"), only=malformed) == []
 

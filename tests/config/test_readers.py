@@ -1,0 +1,71 @@
+"""What a reader's table may ask of the air, of inputs and outputs, and of other readers."""
+
+from pathlib import Path
+
+import pytest
+
+from config import Config
+from config.effective import Group
+from config.loader import parse
+from config.problems import ConfigError
+from readers.llrp.settings import EpcMask, InputTrigger, Level, Output, OutputUse, SearchMode
+
+HEAD = '[site]\nid = "s"\ngateway = "g"\n[mqtt]\nurl = "mqtt://b"\n[[zones]]\nid = "floor"\nkind = "sales_floor"\n'
+
+
+def reader(name: str, port: int = 5084, more: str = "") -> str:
+    url = f"llrp://10.0.0.11:{port}"
+    return f'[[readers]]\nid = "{name}"\ndriver = "llrp"\nurl = "{url}"\nantennas = {{ 1 = "floor" }}\n{more}\n'
+
+
+def config(text: str) -> Config:
+    return parse(HEAD + text, Path("/nowhere/t.toml"), {})
+
+
+def test_every_new_key_reaches_the_settings() -> None:
+    more = """\
+search_mode = "single_reset"
+tag_focus = false
+fast_id = true
+rf_details = true
+epc_filters = [{ mask = "3034257bF4", bits = 38 }, { mask = "3" }]
+start_gpi = { port = 1 }
+stop_gpi = { port = 2, level = "low", timeout_s = 9 }
+outputs = [{ port = 1 }, { port = 2, on = "zone_stale", zone = "floor" }]
+"""
+    (only,) = config(reader("r", more=more)).readers
+    settings = only.settings
+    assert (settings.air.search_mode, settings.air.tag_focus) == (SearchMode.SINGLE_RESET, False)
+    assert (settings.fast_id, settings.rf_details) == (True, True)
+    assert settings.epc_filters == (EpcMask(bytes.fromhex("3034257bf4"), 38), EpcMask(b"\x30", 4))
+    assert (settings.start_gpi, settings.stop_gpi) == (InputTrigger(1), InputTrigger(2, Level.LOW, 9.0))
+    assert settings.outputs == (Output(1), Output(2, OutputUse.ZONE_STALE, "floor"))
+
+
+def test_groups_and_their_part_in_the_fingerprint() -> None:
+    two = reader("a") + reader("b", 5085)
+    turns = config(two + '[[groups]]\nreaders = ["a", "b"]\n')
+    assert turns.groups == (Group(("a", "b"), 5.0),)
+    assert config(two).groups == ()
+    assert config(two).fingerprint != turns.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (reader("a", more='epc_filters = [{ mask = "30", bits = 9 }]'), "at most 8 bits"),
+        (reader("a", more='epc_filters = [{ mask = "xyz" }]'), "hex digits"),
+        (reader("a", more="start_gpi = { port = 1 }"), "start_gpi and stop_gpi together"),
+        (reader("a", more='outputs = [{ port = 1, on = "zone_stale" }]'), "expected zone where"),
+        (reader("a", more='outputs = [{ port = 1, on = "zone_stale", zone = "flor" }]'), "no zone 'flor'"),
+        (reader("a", more="duty_percent = 0"), "duty_percent"),
+        (reader("a") + '[[groups]]\nreaders = ["a", "x"]', "no reader 'x'"),
+        (reader("a") + '[[groups]]\nreaders = ["a"]', "readers"),
+        (reader("a") + '[[groups]]\nreaders = ["a", "a"]', "is in groups[0] already"),
+        (reader("a", more="duty_percent = 50") + '[[groups]]\nreaders = ["a", "a"]', "starts by itself"),
+    ],
+)
+def test_what_makes_no_sense_is_an_error(text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config(text)
+    assert words in str(caught.value)
