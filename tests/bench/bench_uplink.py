@@ -36,8 +36,8 @@ def step(number: int) -> Step:
     return Step((change,), {Cause.ARRIVED: 1})
 
 
-async def fill(path: Path) -> None:
-    async with open_ledger(path, "bench", "gw-1", max_bytes=10**9, utc_us=10**15) as ledger, beside(ledger.run()):
+async def fill(path: Path, site: str) -> None:
+    async with open_ledger(path, site, "gw-1", max_bytes=10**9, utc_us=10**15) as ledger, beside(ledger.run()):
         for first in range(0, DELTAS, STEPS_PER_COMMIT):
             steps = [step(number) for number in range(first, first + STEPS_PER_COMMIT)]
             await ledger.commit(Commit(1, steps=steps))
@@ -46,9 +46,11 @@ async def fill(path: Path) -> None:
 async def ours(folder: Path, port: int) -> float:
     """A backlog of an outage, drained: from the first PUBACK to the last."""
     folder.mkdir()
-    await fill(folder / "ledger.db")
+    # Another store each round: the broker remembers the one before.
+    site = f"bench-{folder.name}"
+    await fill(folder / "ledger.db", site)
     text = (
-        f'[site]\nid = "bench"\ngateway = "gw-1"\n[mqtt]\nurl = "mqtt://{HOST}:{port}"\n'
+        f'[site]\nid = "{site}"\ngateway = "gw-1"\n[mqtt]\nurl = "mqtt://{HOST}:{port}"\n'
         f'[ledger]\npath = "ledger.db"\n[http]\nlisten = "{HOST}:0"\n[[zones]]\nid = "floor"\nkind = "sales_floor"'
     )
     async with open_gateway(parse(text, folder / "bench.toml"), SystemClock(), Random(1)) as gateway:
