@@ -16,7 +16,7 @@ demo: $(READY)      ## watch a simulated store being counted; ARGS="--seconds 20
 	@$(BIN)/tallygate demo $(ARGS)
 
 test: $(READY) system-packages  ## all tests but the long ones; ARGS="-k ledger" is passed on
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --ignore tests/interop $(ARGS)
 
 test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest -m slow $(ARGS)
