@@ -95,7 +95,6 @@ class LiveZone:
         "clock_s",
         "down",
         "learning",
-        "learning_since_s",
         "newest_s",
         "params",
         "since_us",
@@ -109,7 +108,6 @@ class LiveZone:
         self.clock = ZoneClock()
         self.clock_s = 0.0
         self.learning = learning
-        self.learning_since_s = 0.0
         self.newest_s = 0.0
         self.since_us = now_us
         self.tick_us = now_us
@@ -183,8 +181,7 @@ class LiveZone:
         before = self.state
         presence = self.params.presence
         quiet_s = self.clock_s - self.newest_s
-        learnt_s = self.clock_s - self.learning_since_s
-        self.learning = quiet_s < presence.settle_s and learnt_s < presence.learning_limit_s
+        self.learning = quiet_s < presence.settle_s and self.clock_s < presence.learning_limit_s
         return self._settled(before, now_us)
 
     def _settled(self, before: ZoneState, now_us: int) -> bool:
