@@ -105,4 +105,40 @@ class ReaderNotice:
     count: int = 1
 
 
-ReaderEvent = ReadBatch | ReaderState | ReaderNotice
+class WeightCondition(StrEnum):
+    """What a scale says of one value. Only the first two carry a weight; none of the others is ever zero."""
+
+    STABLE = "stable"
+    MOVING = "moving"
+    OVERLOAD = "overload"
+    UNDERLOAD = "underload"
+    BUSY = "busy"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSample:
+    """One value of one scale (`channel` of that reader) at the gateway's monotonic `at_us`; `grams` where it is one."""
+
+    reader: str
+    channel: int
+    at_us: int
+    condition: WeightCondition
+    grams: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSample:
+    """One input of a shelf at the gateway's monotonic `at_us`.
+
+    What its number means is the profile's business: covered slots (reeds, photo-eyes: 0 or 1), millimetres (pushers),
+    degrees Celsius. None: the input cannot be told just now, which is never zero.
+    """
+
+    reader: str
+    channel: int
+    at_us: int
+    value: float | None
+
+
+ReaderEvent = ReadBatch | ReaderState | ReaderNotice | WeightSample | InputSample
