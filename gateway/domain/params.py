@@ -140,3 +140,86 @@ class ItemParams:
 
     company_prefixes: tuple[str, ...] = ()
     filter_values: frozenset[int] = frozenset({1})
+
+
+class Sensor(StrEnum):
+    """What a bin counts with."""
+
+    WEIGHT = "weight"
+    PUSHER = "pusher"
+    SLOTS = "slots"
+
+
+class Precedence(StrEnum):
+    """Whose count is stock where a bin and RFID both count a GTIN in a zone."""
+
+    SHELF = "shelf"
+    RFID = "rfid"
+
+
+@dataclass(frozen=True, slots=True)
+class Sku:
+    """One product of a bin.
+
+    - `unit_weight_g` is the mean weight of a piece, `variation` the relative standard deviation of single pieces
+      (0.005 to 0.015 is common), `tolerance` that of the mean itself. Only pushers and slots do without a weight.
+    - `most`: pieces that the bin holds at most; None: as many as its weight can count.
+    - `lane_mm`: from where to where it lies on a plate of several cells.
+    """
+
+    gtin: str
+    unit_weight_g: float = 0.0
+    variation: float = 0.01
+    tolerance: float = 0.003
+    most: int | None = None
+    lane_mm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfParams:
+    """How a bin counts. The defaults are those of a shelf scale for some kilograms.
+
+    - `noise_g` is the standard deviation of one value while nothing moves, `division_g` the step of its display (0:
+      finer than the noise), `capacity_g` what it can weigh (0: not told).
+    - Weight is settled when all values of `settle_s` lie close together; it is compared with the whole count after
+      `quiet_s`, and an empty bin's zero follows after `empty_s`.
+    - `blind_s`: after so long without a weight (overload, a fault, silence) the zone is not to be relied upon.
+    - `disagree_s`: how long the bin and RFID may differ before somebody is told. An item that was taken from the
+      shelf stays with RFID until it is read elsewhere or has been silent for long, so this is longer than that.
+    """
+
+    noise_g: float = 1.0
+    division_g: float = 0.0
+    capacity_g: float = 0.0
+    settle_s: float = 0.8
+    quiet_s: float = 5.0
+    empty_s: float = 60.0
+    blind_s: float = 5.0
+    precedence: Precedence = Precedence.SHELF
+    disagree_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """A place on a shelf that one sensor counts: `channel` of its reader, or all of `cells` or `slots`.
+
+    - `cells`: channel -> position (mm) of each cell under one plate; the shift of the load tells the lane.
+    - A pusher stands at `empty_mm` when nothing is left, and `pitch_mm` closer for each piece.
+    - `slots`: the inputs of which each piece covers one.
+    """
+
+    reader: str
+    channel: int
+    zone: str
+    skus: tuple[Sku, ...]
+    sensor: Sensor = Sensor.WEIGHT
+    params: ShelfParams = ShelfParams()
+    cells: tuple[tuple[int, float], ...] = ()
+    empty_mm: float = 0.0
+    pitch_mm: float = 0.0
+    slots: tuple[int, ...] = ()
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Every channel of its reader that it listens to."""
+        return self.slots or tuple(channel for channel, _ in self.cells) or (self.channel,)
