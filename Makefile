@@ -8,7 +8,7 @@ SOURCES := gateway readers config simulators tests
 # Where third-party vectors are at hand, tests use them; elsewhere those tests say that they are skipped.
 export LLRP_VECTORS SERIAL_VECTORS
 
-.PHONY: help demo test test-long check format bench interop lock clean
+.PHONY: help demo test test-long soak check format bench interop lock clean
 help:               ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
@@ -21,6 +21,9 @@ test: $(READY) system-packages  ## all tests but the long ones; ARGS="-k ledger"
 test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest -m slow $(ARGS)
 	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
+
+soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 repeats a run
+	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 $(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
 
 check: $(READY)     ## format, lint, types; the tidiness of the structure is a test
 	$(BIN)/ruff format --check $(SOURCES)

@@ -403,6 +403,9 @@ def _only_user(path: Path) -> Iterator[None]:
 
 async def _prepare(writer: aiosqlite.Connection, max_bytes: int) -> None:
     await writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    # Making a new file a WAL one uses a rollback journal. Were its removal not synced (EXTRA does that), a power cut
+    # could bring it back, and with it the empty file.
+    await writer.execute("PRAGMA synchronous = EXTRA")
     await writer.execute("PRAGMA journal_mode = WAL")
     await writer.execute("PRAGMA synchronous = FULL")
     await writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
