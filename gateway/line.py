@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 from gateway.alerts import AlertBoard, AlertKind
-from gateway.domain.inventory import Inventory
+from gateway.domain.inventory import TICK_US, Inventory
 from gateway.domain.items import COUNTED, Item, Transition
 from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 DRAIN_S = 0.02
 # One turn of the loop ingests at most this long, then readers and keepalives get theirs.
 TURN_US = 20_000
-# How often items are judged. A tick that took long (a hundred thousand tags) makes the next one wait in proportion.
-TICK_US = 250_000
+# A tick that took long (a hundred thousand tags) makes the next one wait in proportion.
 TICK_REST = 4
 # Learnt read rates go to disk once a minute, a slice a tick: losing them costs patience, not stock.
 CHECKPOINT_US = 60 * US_PER_S

@@ -1,7 +1,7 @@
 """The parts of a gateway and how they are put together, and what they say of themselves as a whole."""
 
 import ssl
-from collections import Counter
+from collections.abc import Mapping
 from importlib.metadata import version
 from random import Random
 
@@ -11,9 +11,8 @@ from gateway.alerts import AlertBoard
 from gateway.commands import Commands
 from gateway.consumer.broker import BrokerAddress, ConnectOptions
 from gateway.crew import Crew
-from gateway.domain import epc
 from gateway.domain.inventory import Inventory
-from gateway.domain.items import Identity
+from gateway.domain.itemtags import ItemTags
 from gateway.domain.stock import Stock
 from gateway.domain.zones import LiveZone
 from gateway.fleet import Fleet
@@ -42,7 +41,7 @@ class Parts:
         self.ledger = ledger
         self.clock = clock
         self.trimmed = Trimmed()
-        self.ignored_tags: Counter[str] = Counter()
+        self.item_tags = ItemTags(config.item_params)
         self.started_us = clock.monotonic_us()
         self.http_address: tuple[str, int] | None = None
         self.topics = payloads.Topics.of(config.mqtt.prefix, config.site.id, config.site.gateway)
@@ -52,7 +51,7 @@ class Parts:
         self.fleet = Fleet(self.intake, clock, self.alerts, self._tell_reader)
         self.crew = Crew(self.fleet, clock, rng)
         zones, zone_of = self.crew.plan(config, {}, learnt)
-        self.inventory = Inventory(zones, zone_of, self._identify)
+        self.inventory = Inventory(zones, zone_of, self.item_tags)
         self.stock = Stock()
         self.line = Line(
             self.inventory,
@@ -88,6 +87,11 @@ class Parts:
             self.alerts,
         )
         self.health = Health(clock, lambda: self.line.ticked_us, lambda: self.line.refused_by_disk, Notifier())
+
+    @property
+    def ignored_tags(self) -> Mapping[str, int]:
+        """Reason -> tags that are no stock."""
+        return self.item_tags.ignored
 
     @property
     def backlog(self) -> int:
@@ -133,19 +137,6 @@ class Parts:
 
     def _tell_reader(self, reader: str, status: payloads.ReaderStatus) -> None:
         self.retained.put(self.topics.reader_state(reader), status.encode())
-
-    def _identify(self, data: bytes, bits: int) -> Identity | None:
-        """The item that a new tag is on; what is none is counted by its reason."""
-        try:
-            decoded = epc.decode(data, bits)
-        except epc.EpcError as error:
-            self.ignored_tags[error.kind.value] += 1
-            return None
-        reason = epc.is_stock(decoded, self.config.item_params)
-        if reason is not None or decoded.identity is None:
-            self.ignored_tags[reason.value if reason else "no-identity"] += 1
-            return None
-        return Identity(*decoded.identity)
 
 
 def connect_options(config: Config) -> ConnectOptions:

@@ -15,6 +15,8 @@ from gateway.domain.tags import TagKey, key_bits, key_epc, tag_key
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 from readers.model import RawRead, ReadBatch
 
+# How often items are judged.
+TICK_US = 250_000
 # Reads that reach us later than this (a reader's backlog after an outage) tell of the past: they bring nobody in.
 LATE_READ_US = 30 * US_PER_S
 # One report may stand for thousands of reads (TagSeenCount 5,374 was seen); in one tick more prove nothing more.
@@ -72,6 +74,22 @@ class Inventory:
     def behind(self) -> bool:
         """More was read than the last tick could judge."""
         return bool(self._touched)
+
+    def quiet_until_us(self) -> int | None:
+        """Before then no tick can change an item, if nothing is read and no antenna changes; None: never.
+
+        It may be too early, never too late. Zones that learn are looked at all the same (`LiveZone.advance`).
+        """
+        due: list[int] = [
+            zone.tick_us + int((timers[0][0] - zone.clock_s) * US_PER_S) - 1
+            for zone, timers in ((self.zones[name], timers) for name, timers in self._timers.items())
+            if timers and zone.clock.running
+        ]
+        if self._touched:
+            due.append(0)
+        if self._glimpsed:
+            due.append(self._glimpsed[0][0] + self._glimpse_us)
+        return min(due, default=None)
 
     def find(self, identity: Identity) -> Item | None:
         """The item, if it is known."""
@@ -295,10 +313,15 @@ class Inventory:
             else:
                 made.append(self._settle(item, Presence.DEPARTED, None, Cause.DEPARTED, now_us))
 
+    @property
+    def _glimpse_us(self) -> int:
+        """How long a tag is remembered that does not count yet."""
+        timeouts_s = (zone.params.presence.glimpsed_timeout_s for zone in self.zones.values())
+        return int(max(timeouts_s, default=0.0) * US_PER_S)
+
     def _drop_glimpses(self, now_us: int) -> None:
         """Forget what was glimpsed and did not come again."""
-        timeouts_s = (zone.params.presence.glimpsed_timeout_s for zone in self.zones.values())
-        timeout_us = max(timeouts_s, default=0.0) * US_PER_S
+        timeout_us = self._glimpse_us
         while self._glimpsed:
             crowded = len(self._glimpsed) > MAX_GLIMPSED_ITEMS
             if not crowded and self._glimpsed[0][0] >= now_us - timeout_us:

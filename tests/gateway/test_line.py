@@ -10,11 +10,12 @@ import pytest
 
 from gateway import line as module
 from gateway.alerts import AlertBoard, AlertKind
+from gateway.domain.inventory import TICK_US
 from gateway.domain.items import Presence
 from gateway.domain.zones import US_PER_S, ZoneState
 from gateway.intake import Intake
 from gateway.ledger import Ledger, Numbered, open_ledger
-from gateway.line import CHECKPOINT_SILENCE_S, CHECKPOINT_US, SEARCH_US, TICK_US, Line
+from gateway.line import CHECKPOINT_SILENCE_S, CHECKPOINT_US, SEARCH_US, Line
 from gateway.tasks import beside
 from readers.model import ReadBatch
 from tests.gateway.shop import GTINS, RACK, READER, Shop, tag

@@ -1,0 +1,201 @@
+"""The line without a daemon, a disk and a network: recorded reads and connections in, what the line says of them out.
+
+Inventory and stock are the daemon's own, and are judged as often; only their time is the record's. What comes out
+depends on what goes in and on nothing else.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from gateway.domain.inventory import TICK_US, Identify, Inventory
+from gateway.domain.items import Identity, Transition
+from gateway.domain.itemtags import ItemTags
+from gateway.domain.params import ItemParams, Zone
+from gateway.domain.stock import Stock
+from gateway.domain.tags import TagKey
+from gateway.domain.zones import LONGEST_LOOK_US, Antenna, LiveZone, antenna_works
+from readers.model import AntennaCondition, RawRead, ReadBatch, ReaderCondition
+
+# Zones read their clocks at least so often, whether or not anything happens: what is longer they take for an outage.
+LONGEST_REST_US = LONGEST_LOOK_US // TICK_US * TICK_US
+
+RecordedRead = tuple[int, int, str, int, bytes, int]
+"""(received_us, taken_us, reader, antenna, EPC, dBm): one read; both times on the record's own clock."""
+
+
+class Said(NamedTuple):
+    """At `said_us` the line said that the item with tag `key` is in `zone` now; None: it has gone."""
+
+    said_us: int
+    identity: Identity
+    key: TagKey
+    zone: str | None
+
+
+class Level(NamedTuple):
+    """At `said_us` the line said that `quantity` items of a GTIN are in a zone."""
+
+    said_us: int
+    gtin: str
+    zone: str
+    quantity: int
+
+
+class OfflineLine:
+    """Zones, and the zone of each (reader, antenna port); fed in the order in which things were received.
+
+    All times are microseconds of one clock, that of the record (UTC, or any other that does not jump back). From
+    `start_us` on every reader counts as connected and every antenna as up, until told otherwise. `transitions` and
+    `levels` grow as time passes; whoever feeds days takes them out in between. `every_tick` judges even where nothing
+    can have changed: the same result, slower. `identify` says which tags are items, where `item_params` does not.
+    """
+
+    def __init__(
+        self,
+        zones: Iterable[Zone],
+        antennas: Mapping[Antenna, str],
+        item_params: ItemParams | None = None,
+        *,
+        start_us: int,
+        every_tick: bool = False,
+        identify: Identify | None = None,
+    ) -> None:
+        self.transitions: list[Said] = []
+        self.levels: list[Level] = []
+        self.item_tags = ItemTags(item_params or ItemParams())
+        live: dict[str, LiveZone] = {}
+        for params in zones:
+            ports = [antenna for antenna, zone_id in antennas.items() if zone_id == params.id]
+            live[params.id] = LiveZone(params, ports, learning=True, now_us=start_us)
+        self._zone_of = {antenna: live[zone_id] for antenna, zone_id in antennas.items()}
+        self.inventory = Inventory(live.values(), self._zone_of, identify or self.item_tags)
+        self.stock = Stock()
+        self._every_tick = every_tick
+        self._condition: dict[str, ReaderCondition] = {}
+        self._antennas: dict[str, dict[int, AntennaCondition]] = {}
+        self._ticked_us = start_us // TICK_US * TICK_US
+        self._now_us = start_us
+        for reader in {reader for reader, _ in antennas}:
+            self._condition[reader] = ReaderCondition.READING
+            self._antennas[reader] = {}
+            self._tell_zones(reader, start_us)
+        self._due_us = self._ticked_us + TICK_US
+
+    # -- what was recorded --------------------------------------------------------------------------------------
+
+    def link(self, at_us: int, reader: str, *, connected: bool) -> None:
+        """The connection to a reader was lost, or is back."""
+        self._go_to(at_us)
+        if reader in self._condition:
+            self._condition[reader] = ReaderCondition.READING if connected else ReaderCondition.FAILED
+            self._tell_zones(reader, at_us)
+
+    def antenna(self, at_us: int, reader: str, port: int, *, up: bool) -> None:
+        """A reader said that one of its antennas is there, or is not."""
+        self._go_to(at_us)
+        if reader in self._condition:
+            self._antennas[reader][port] = AntennaCondition.UP if up else AntennaCondition.DOWN
+            self._tell_zones(reader, at_us)
+
+    def batch(self, batch: ReadBatch) -> None:
+        """What a reader delivered at once, its times on the record's clock."""
+        self._go_to(batch.received_us)
+        self.inventory.ingest(batch)
+        self._due_us = self._next_tick_us
+
+    def reads(self, reads: Iterable[RecordedRead]) -> None:
+        """Reads in the order in which they were received; they may have been taken long before.
+
+        Raises ValueError where one was received before what was fed already.
+        """
+        waiting: dict[str, list[RawRead]] = {}
+        until_us = self._now_us - 1
+        newest_us = self._now_us
+        for received_us, taken_us, reader, antenna, epc, dbm in reads:
+            if received_us > until_us:
+                self._hand_over(waiting, newest_us)
+                waiting = {}
+                self._go_to(received_us)
+                until_us = self._next_tick_us
+            elif received_us < newest_us:
+                raise _out_of_order(received_us, newest_us)
+            newest_us = received_us
+            raw = (epc, antenna, dbm, taken_us, taken_us, 1)
+            same = waiting.get(reader)
+            if same is None:
+                waiting[reader] = [raw]
+            else:
+                same.append(raw)
+        self._hand_over(waiting, newest_us)
+
+    def advance(self, to_us: int) -> None:
+        """Time has passed, and nothing more was received."""
+        self._go_to(to_us)
+        self._run(to_us + 1)
+
+    def _hand_over(self, waiting: Mapping[str, Sequence[RawRead]], received_us: int) -> None:
+        """What was received between two ticks, a batch a reader: nothing happens before the next tick anyway."""
+        self._now_us = received_us
+        for reader, reads in waiting.items():
+            self.batch(ReadBatch(reader, received_us, 0, reads))
+
+    def _tell_zones(self, reader: str, now_us: int) -> None:
+        condition, antennas = self._condition[reader], self._antennas[reader]
+        for antenna, zone in self._zone_of.items():
+            if antenna[0] == reader:
+                zone.observe(antenna, working=antenna_works(condition, antennas, antenna[1]), now_us=now_us)
+        self._plan()
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _next_tick_us(self) -> int:
+        """The first tick that hears what is received now: ticks are at whole multiples of their period."""
+        return max(-(-self._now_us // TICK_US) * TICK_US, self._ticked_us + TICK_US)
+
+    def _go_to(self, now_us: int) -> None:
+        """Everything that the line does before `now_us`."""
+        if now_us < self._now_us:
+            raise _out_of_order(now_us, self._now_us)
+        self._run(now_us)
+        self._now_us = now_us
+
+    def _run(self, before_us: int) -> None:
+        while self._due_us < before_us:
+            self._ticked_us = self._now_us = self._due_us
+            self._tick(self._ticked_us)
+            self._plan()
+
+    def _tick(self, now_us: int) -> None:
+        made = self.inventory.tick(now_us)
+        while self.inventory.behind:
+            made += self.inventory.tick(now_us)
+        # Nothing here is kept on a disk that would have to forget it.
+        self.inventory.forgotten.clear()
+        if not made:
+            return
+        self.transitions.extend(_said(now_us, each) for each in made if each.left is not each.entered)
+        step = self.stock.apply(made)
+        if step is not None:
+            self.levels.extend(Level(now_us, row.gtin, row.zone, row.quantity) for row in step.changes if row.change)
+
+    def _plan(self) -> None:
+        """When to tick next: at the next occasion, or as late as it makes no difference."""
+        next_us = self._next_tick_us
+        if self._every_tick:
+            self._due_us = next_us
+            return
+        quiet_us = self.inventory.quiet_until_us()
+        longest_us = self._ticked_us + LONGEST_REST_US
+        due_us = longest_us if quiet_us is None else min(longest_us, -(-quiet_us // TICK_US) * TICK_US)
+        self._due_us = max(next_us, due_us)
+
+
+def _said(now_us: int, made: Transition) -> Said:
+    return Said(now_us, made.item.identity, made.item.keys[0], made.entered.id if made.entered is not None else None)
+
+
+def _out_of_order(at_us: int, now_us: int) -> ValueError:
+    return ValueError(
+        f"fed out of order: received at {at_us} us, after what was received at {now_us} us; sort it first"
+    )
