@@ -10,6 +10,7 @@ from config.addresses import Address, parse_identity, parse_url
 from config.lines import KeyPath
 from config.models import LISTEN_SCHEMES, LLRP_PORTS
 from config.problems import Severity
+from gateway.domain.params import DEFAULT_PROFILES, PROFILES, Profile, ZoneKind
 
 
 class Finding(NamedTuple):
@@ -33,6 +34,7 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _shared_addresses(readers)
     yield from _shared_listeners(readers)
     yield from _unknown_outputs(zones, readers)
+    yield from _short_triggers(zones, readers)
     yield from _groups(readers, tables(data, "groups"))
     yield from _idle(data, zones, readers)
 
@@ -147,6 +149,42 @@ def _unknown_outputs(
             if isinstance(zone, str) and zone not in known:
                 key = ("readers", index, "outputs", number, "zone")
                 yield Finding(key, f"no zone {zone!r}", f"one of {', '.join(known)}", nearest(zone, known))
+
+
+def _short_triggers(
+    zones: list[tuple[int, Mapping[str, Any]]], readers: list[tuple[int, Mapping[str, Any]]]
+) -> Iterator[Finding]:
+    """A reader that stops by itself looks for longer than the silence that means leaving: nobody else hears it."""
+    silence_s = {
+        name: seconds
+        for _, zone in zones
+        if isinstance(name := zone.get("id"), str) and (seconds := _leaving_silence_s(zone))
+    }
+    for index, reader in readers:
+        trigger = reader.get("stop_gpi")
+        timeout_s = trigger.get("timeout_s") if isinstance(trigger, dict) else None
+        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or timeout_s <= 0:
+            continue
+        watched = {zone: silence_s[zone] for zone in _texts(reader, "antennas").values() if zone in silence_s}
+        zone = max(watched, key=lambda name: watched[name], default=None)
+        if zone is not None and timeout_s <= watched[zone]:
+            yield Finding(
+                ("readers", index, "stop_gpi", "timeout_s"),
+                f"the reader stops after {timeout_s:g} s, and who leaves through {zone!r} is silent for "
+                f"{watched[zone]:g} s before that counts",
+                f"more than {watched[zone]:g}, the exit_silence_s of {zone!r}; 0: never by time",
+                "or shorten exit_silence_s of that zone",
+            )
+
+
+def _leaving_silence_s(zone: Mapping[str, Any]) -> float | None:
+    """How long silence lasts before it means leaving; None where it does not, or where the table is wrong."""
+    try:
+        params = PROFILES[Profile(zone["profile"]) if "profile" in zone else DEFAULT_PROFILES[ZoneKind(zone["kind"])]]
+    except (KeyError, ValueError, TypeError):
+        return None
+    leaves, silence_s = (zone.get(key, getattr(params, key)) for key in ("leaves_silent", "exit_silence_s"))
+    return silence_s if leaves is True and isinstance(silence_s, int | float) else None
 
 
 def _groups(

@@ -61,6 +61,7 @@ class _Watch:
 async def supervise(driver: Driver, sink: Sink, clock: Clock, rng: Random) -> None:
     """Run `driver` again and again until cancelled; its failures become FAILED states in the sink."""
     backoff = Backoff(rng)
+    former = ""
     while True:
         watch = _Watch(driver.reader, sink, clock)
         fault = Fault("ended", "the connection ended without an error", "this is a defect of the driver: report it")
@@ -74,9 +75,10 @@ async def supervise(driver: Driver, sink: Sink, clock: Clock, rng: Random) -> No
             fault = Fault("internal", f"the driver failed: {error!r:.200}", "report it with the log")
         if watch.proven():
             backoff.reset()
-        # The first failure of a cycle is news, its repetitions are not.
-        level = logging.WARNING if not backoff.attempts else logging.DEBUG
+        # The first failure is an alert, which is logged as one; while that stands, only another trouble is news.
+        level = logging.INFO if backoff.attempts and fault.kind != former else logging.DEBUG
         log.log(level, "reader %s: %s: %s (%s)", driver.reader, fault.kind, fault.text, fault.hint)
+        former = fault.kind
         if watch.latest.condition is not ReaderCondition.FAILED:
             sink(replace(watch.latest, condition=ReaderCondition.FAILED, antennas={}, fault=fault))
         await asyncio.sleep(backoff.pause_s())

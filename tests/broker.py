@@ -2,8 +2,6 @@
 
 import asyncio
 import getpass
-import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,26 +11,19 @@ from typing import Self
 
 import pytest
 
+from gateway.broker import free_port, mosquitto
 from gateway.consumer.broker import BrokerAddress
 
 START_TIMEOUT_S = 10.0
-MOSQUITTO_PLACES = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto")
+HOST = "127.0.0.1"
 
 
 def find_mosquitto() -> str:
     """The path of the binary; the test is skipped with a reason where there is none."""
-    found = shutil.which("mosquitto") or next((place for place in MOSQUITTO_PLACES if Path(place).exists()), None)
+    found = mosquitto()
     if found is None:
         pytest.skip("mosquitto is not installed (Debian: apt-get install mosquitto)")
     return found
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -52,7 +43,7 @@ class Broker:
 
     @property
     def address(self) -> BrokerAddress:
-        return BrokerAddress("localhost" if self.tls else "127.0.0.1", self.port, tls=self.tls is not None)
+        return BrokerAddress("localhost" if self.tls else HOST, self.port, tls=self.tls is not None)
 
     @property
     def url(self) -> str:
@@ -60,12 +51,12 @@ class Broker:
 
     async def start(self) -> None:
         """Starts it on its port and returns when it takes connections."""
-        mosquitto = find_mosquitto()
+        program = find_mosquitto()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = self.port or free_port()
+        self.port = self.port or free_port(HOST)
         config = self._write_config()
         with (self.folder / "mosquitto.log").open("ab") as log:
-            self.process = subprocess.Popen([mosquitto, "-c", str(config)], stdout=log, stderr=log)  # noqa: ASYNC220 (it forks at once)
+            self.process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)  # noqa: ASYNC220 (it forks at once)
         async with asyncio.timeout(START_TIMEOUT_S):
             while not await self._listens():
                 assert self.process.poll() is None, (self.folder / "mosquitto.log").read_text()
@@ -94,7 +85,7 @@ class Broker:
 
     async def _listens(self) -> bool:
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            _, writer = await asyncio.open_connection(HOST, self.port)
         except OSError:
             return False
         writer.close()
@@ -103,7 +94,7 @@ class Broker:
 
     def _write_config(self) -> Path:
         lines = [
-            f"listener {self.port} 127.0.0.1",
+            f"listener {self.port} {HOST}",
             f"allow_anonymous {'false' if self.users else 'true'}",
             "log_dest stdout",
             # Started as root it would become another user, who cannot read the test's folder.

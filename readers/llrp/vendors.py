@@ -25,9 +25,10 @@ MODELS: Final = {
 
 
 def model_name(manufacturer: int, model: int) -> str:
-    """Such as `Impinj Speedway R420`; the bare numbers where no name is known."""
-    maker = MANUFACTURERS.get(manufacturer, f"manufacturer {manufacturer}")
-    return f"{maker} {MODELS.get((manufacturer, model), f'model {model}')}"
+    """Such as `Impinj Speedway R420`; the bare numbers where no name is known, nothing where they are not told (0)."""
+    maker = MANUFACTURERS.get(manufacturer, f"manufacturer {manufacturer}" if manufacturer else "")
+    name = MODELS.get((manufacturer, model), f"model {model}" if model else "")
+    return f"{maker} {name}".strip()
 
 
 TAG_NUMBERS: Final = {

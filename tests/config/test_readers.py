@@ -50,6 +50,46 @@ def test_groups_and_their_part_in_the_fingerprint() -> None:
     assert config(two).fingerprint != turns.fingerprint
 
 
+def through_a_door(timeout: str, zone: str = 'kind = "exit"') -> str:
+    more = f"start_gpi = {{ port = 1 }}\nstop_gpi = {{ port = 1, level = 'low'{timeout} }}"
+    return f'[[zones]]\nid = "door"\n{zone}\n' + reader("a", more=more).replace(
+        '1 = "floor"', '1 = "floor", 2 = "door"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("timeout", "zone"),
+    [
+        ("", 'kind = "exit"'),
+        (", timeout_s = 0", 'kind = "exit"'),
+        (", timeout_s = 6.5", 'kind = "exit"'),
+        (", timeout_s = 3", 'kind = "exit"\nexit_silence_s = 2'),
+        (", timeout_s = 3", 'kind = "exit"\nleaves_silent = false'),
+        (", timeout_s = 3", 'kind = "exit"\nprofile = "rack"'),
+    ],
+)
+def test_a_reader_that_looks_long_enough_after_its_trigger_is_fine(timeout: str, zone: str) -> None:
+    (only,) = config(through_a_door(timeout, zone)).readers
+    assert only.settings.stop_gpi is not None
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "zone", "silence"),
+    [
+        ("6", 'kind = "exit"', "more than 6"),
+        ("5.9", 'kind = "checkout"', "more than 6"),
+        ("29", 'kind = "shelf"\nleaves_silent = true', "more than 30"),
+        ("9", 'kind = "backroom"\nprofile = "door"\nexit_silence_s = 9.5', "more than 9.5"),
+    ],
+)
+def test_a_reader_that_stops_before_silence_means_leaving_is_an_error(timeout_s: str, zone: str, silence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config(through_a_door(f", timeout_s = {timeout_s}", zone))
+    assert f"expected {silence}, the exit_silence_s of 'door'" in str(caught.value)
+    (only,) = caught.value.problems
+    assert only.line
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

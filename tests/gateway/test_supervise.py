@@ -6,6 +6,9 @@ from random import Random
 import pytest
 
 from gateway import supervise as module
+from gateway.alerts import AlertBoard
+from gateway.fleet import Fleet
+from gateway.intake import Intake
 from gateway.supervise import LONGEST_PAUSE_S, PROVEN_AFTER_S, Backoff, supervise
 from gateway.tasks import beside
 from readers.driver import ReaderError, Sink
@@ -168,15 +171,27 @@ async def test_only_a_connection_that_read_for_a_while_makes_pauses_short_again(
     assert ceiling_s / 2 <= pauses.seconds[-1] <= ceiling_s
 
 
-async def test_the_first_failure_of_a_cycle_is_news_and_its_repetitions_are_not(
+async def test_the_first_failure_is_logged_once_as_its_alert_and_then_only_another_trouble(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     Pauses(monkeypatch)
-    device = Device(lambda number, sink: refuse(number, sink) if number < 5 else None)
-    with caplog.at_level(logging.DEBUG):
-        async with beside(supervise(device, lambda _: None, HandClock(), Random(1))), asyncio.timeout(5):
+    clock = HandClock()
+    board = AlertBoard(clock.utc_us, lambda _: None)
+    fleet = Fleet(Intake(), clock, board, lambda _reader, _status: None)
+    fleet.join("ceiling-1", "llrp", {}, "10.0.0.11")
+
+    def life(number: int, _sink: Sink) -> None:
+        if number < 6:
+            raise ReaderError(REFUSED if number < 4 else Fault("not_llrp", "this is not an LLRP reader", "the port?"))
+
+    device = Device(life)
+    with caplog.at_level(logging.INFO):
+        async with beside(supervise(device, fleet.put, clock, Random(1))), asyncio.timeout(5):
             await device.running.wait()
-    assert [r.levelno for r in caplog.records if r.name == module.log.name] == [logging.WARNING, *[logging.DEBUG] * 3]
+    assert [(record.levelno, record.getMessage().count("refused")) for record in caplog.records] == [
+        (logging.WARNING, 2),
+        (logging.INFO, 0),
+    ]
 
 
 async def test_cancelling_closes_the_device_and_what_it_read_was_passed_on() -> None:

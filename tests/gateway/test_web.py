@@ -7,9 +7,10 @@ import aiohttp
 import pytest
 
 from gateway.alerts import AlertKind
+from gateway.broker import free_port
 from gateway.daemon import Gateway
 from gateway.health import STUCK_AFTER_US
-from tests.broker import Broker, free_port
+from tests.broker import Broker
 from tests.rig import HOST, Rig, eventually, hurry, ours
 
 
@@ -107,7 +108,7 @@ async def test_nothing_can_be_changed_over_http(gateway: Gateway) -> None:
 
 
 async def test_a_taken_port_is_logged_and_counting_goes_on(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    port = free_port()
+    port = free_port(HOST)
     server = await asyncio.start_server(lambda _r, _w: None, HOST, port)
     async with server:
         async with rig.gateway(rig.text().replace(f'"{HOST}:0"', f'"{HOST}:{port}"')) as gateway:

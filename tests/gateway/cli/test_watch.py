@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from gateway.broker import free_port
 from gateway.cli import app
 from gateway.cli.watch_view import Watched, as_json_line, as_text, delta_text, view
 from gateway.consumer.broker import BrokerAddress, ConnectOptions
@@ -27,7 +28,7 @@ from gateway.consumer.stock import Position
 from gateway.consumer.store import MemoryStore
 from gateway.payloads import Change as StockChange
 from gateway.payloads import Delta, Row, State, Topics, ZoneHealth, snapshot
-from tests.broker import Broker, free_port
+from tests.broker import HOST, Broker
 
 TOPICS = Topics.of("tallygate/v1", "store-1", "gw-1")
 AT = "2026-01-31T08:15:00.250Z"
@@ -189,7 +190,7 @@ async def test_the_live_view_on_a_terminal(broker: Broker) -> None:
 
 
 async def test_no_broker_is_exit_3() -> None:
-    process = await start(*arguments(free_port(), "--timeout", "0.5"))
+    process = await start(*arguments(free_port(HOST), "--timeout", "0.5"))
     assert await ended(process) == 3
     assert process.stderr is not None
     said = (await process.stderr.read()).decode()

@@ -10,6 +10,7 @@ from typing import Self
 
 import pytest
 
+from gateway.broker import free_port
 from gateway.consumer import inbox, mqtt
 from gateway.consumer.broker import (
     BrokerAddress,
@@ -28,7 +29,7 @@ from gateway.consumer.broker import (
     parse_url,
 )
 from gateway.consumer.mqtt import Connection
-from tests.broker import Broker, free_port
+from tests.broker import HOST, Broker
 
 JSON = MessageProperties(content_type="application/json")
 
@@ -290,7 +291,7 @@ async def test_a_request_carries_where_to_answer(broker: Broker) -> None:
 
 
 async def test_nobody_listens() -> None:
-    connection = Connection(ConnectOptions(address=BrokerAddress("127.0.0.1", free_port(), tls=False), client_id="gw"))
+    connection = Connection(ConnectOptions(address=BrokerAddress(HOST, free_port(HOST), tls=False), client_id="gw"))
     with pytest.raises(BrokerUnreachableError) as caught:
         await connection.open()
     assert "running" in caught.value.hint

@@ -98,3 +98,4 @@ def test_names_of_devices() -> None:
     assert model_name(25882, 2001002) == "Impinj Speedway R420"
     assert model_name(161, 96) == "Zebra model 96"
     assert model_name(1, 2) == "manufacturer 1 model 2"
+    assert [model_name(161, 0), model_name(0, 3), model_name(0, 0)] == ["Zebra", "model 3", ""]
