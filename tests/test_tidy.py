@@ -15,12 +15,14 @@ MODULES = {
     for path in sorted((ROOT / room).rglob("*.py"))
 }
 
+SETTINGS = tuple(module for module in MODULES if re.fullmatch(r"readers\.[a-z0-9]+\.settings", module))
+
 # A module may import what one of the prefixes beside the first matching pattern names, of our own.
 MAY_IMPORT = (
     (r"simulators(\..+)?", ("simulators",)),
-    (r"config(\..+)?", ("config", "gateway.domain.params", "readers.llrp.settings")),
+    (r"config(\..+)?", ("config", "gateway.domain.params", *SETTINGS)),
     (r"readers\.(model|driver)", ("readers.model", "readers.driver")),
-    (r"readers\.(?P<kind>[a-z0-9]+)(\..+)?", ("readers.model", "readers.driver", "readers.{kind}")),
+    (r"readers\.(?P<kind>[a-z0-9]+)(\..+)?", ("readers.model", "readers.driver", "readers.port", "readers.{kind}")),
     (r"gateway\.payloads", ()),
     (r"gateway\.consumer(\..+)?", ("gateway.consumer", "gateway.payloads")),
     (r"gateway\.domain(\..+)?", ("gateway.domain", "readers.model")),
@@ -38,6 +40,8 @@ DOORS = {
     "prometheus_client": {"gateway.metrics"},
     "aiohttp": {"gateway.web.server"},
     "iotcore": {"gateway.broker"},
+    "serial": {"readers.port.opening"},
+    "pymodbus": {"readers.modbus.codec"},
     "pydantic": {"gateway.payloads", "gateway.commands", "gateway.opening", "gateway.consumer.decode"},
     "rich": {"gateway.cli.demo", "gateway.cli.watch", "gateway.cli.watch_view"},
     "typer": set(),
