@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -90,12 +91,16 @@ class Gateway(Parts):
         """At the end the broker gets a moment to take what is waiting."""
         async with beside(self.uplink.run(), self.sender.run()):
             yield
-            if self.sender.flowing:
+            # Whoever has just heard that this gateway is online waits for what it counts.
+            if self.sender.flowing or self.uplink.greeting:
                 try:
                     async with asyncio.timeout(DRAIN_LIMIT_S):
                         await self.sender.drained()
+                        await self.snapshots.say_last()
                 except TimeoutError:
                     log.warning("stopping with %s deltas in the ledger that the broker has not taken", self.backlog)
+                except sqlite3.Error as error:
+                    log.warning("stopping without a last snapshot: the ledger cannot be read: %s", error)
         await self.sender.save()
 
     async def reconfigure(self, config: Config) -> list[str]:

@@ -66,6 +66,11 @@ class Snapshots:
         self._parts = len(parts)
         self._published = stock.epoch, stock.seq
 
+    async def say_last(self) -> None:
+        """Before a clean stop: who joins while the gateway is off finds the stock as it was left."""
+        if self._changed():
+            await self.publish()
+
     async def count_parts(self) -> int:
         """How many parts a snapshot of now would have; as many may be retained from an earlier life."""
         stock = await self._ledger.stock()

@@ -97,6 +97,8 @@ class Uplink:
         alerts: AlertBoard,
     ) -> None:
         self.connected = False
+        # The broker has taken the connection, and the deltas do not flow yet.
+        self.greeting = False
         self.session = 0
         self.identity = identity
         self.commands_dropped = 0
@@ -168,13 +170,14 @@ class Uplink:
         connected_us = self._clock.monotonic_us()
         try:
             granted = await connection.open()
+            self.greeting = True
             self._limit_payloads(granted.maximum_packet_size)
             self._say(connection, self._state_message(online=True))
             await self._subscribe(connection)
             self._retained.renew()
             self._snapshots.ask()
             self._changed.set()
-            self.connected = True
+            self.connected, self.greeting = True, False
             self._sender.connect(connection, granted.receive_maximum)
             log.info("broker: connected to %s:%s", options.address.host, options.address.port)
             async with asyncio.TaskGroup() as tasks:
@@ -186,7 +189,7 @@ class Uplink:
         finally:
             if self.connected and self._clock.monotonic_us() - connected_us > PROVEN_AFTER_S * 1e6:
                 self._backoff.reset()
-            self.connected = False
+            self.connected = self.greeting = False
             self._sender.disconnect()
             await self._say_goodbye(connection)
             await connection.disconnect()
@@ -340,8 +343,13 @@ class Uplink:
         self._commands.limit_bytes = min(payloads.MAX_REPLAY_BYTES, room)
 
     async def _say_goodbye(self, connection: Connection) -> None:
-        """A clean stop publishes what the will would have; where the broker does not take it, the will does."""
+        """A clean stop publishes what the will would have; where the broker does not take it, the will does.
+
+        What the retained topics have not said yet goes before it.
+        """
         try:
+            for topic, payload in self._retained.take():
+                self._say(connection, Message(topic, payload, retain=True, properties=JSON))
             token = self._say(connection, self._state_message(online=False))
         except ConnectionEndedError:
             return

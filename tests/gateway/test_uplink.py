@@ -18,8 +18,9 @@ from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
 from gateway.ledger import Commit
 from gateway.payloads import Manifest, State
+from gateway.snapshots import Snapshots
 from tests.broker import Broker
-from tests.rig import GTIN, Rig, cut_uplinks, eventually, hurry, in_step, theirs, write
+from tests.rig import GTIN, Rig, cut_uplinks, eventually, hurry, in_step, running, theirs, write, written
 
 pytestmark = pytest.mark.usefixtures("_quick")
 
@@ -97,6 +98,37 @@ async def test_everything_retained_is_said_again_after_the_broker_has_forgotten_
             await later.until(lambda: before <= {one.topic for one in later.messages if one.retain})
         await write(gateway, 5)
         await in_step(gateway, consumer)
+
+
+async def test_a_clean_stop_says_the_stock_as_it_leaves_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that has only just come needs a snapshot, however soon after the first delta the stop comes."""
+    monkeypatch.setattr(Snapshots, "run", lambda _: asyncio.Event().wait())
+    async with rig.consumer() as consumer:
+        async with rig.gateway() as gateway:
+            await consumer.wait_until(lambda one: bool(one.rule.online))
+            await write(gateway, 3)
+            left = await written(gateway)
+        await consumer.wait_until(lambda one: one.store.position is not None and one.store.position.seq == 3)
+        assert theirs(consumer) == left
+
+
+async def test_a_stop_while_still_greeting_the_broker_keeps_what_online_has_promised(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = asyncio.Event()
+
+    async def subscribe(*_: object) -> None:
+        await stopping.wait()
+
+    monkeypatch.setattr(uplink.Uplink, "_subscribe", subscribe)
+    async with rig.consumer() as consumer:
+        async with rig.opened() as gateway, running(gateway):
+            await write(gateway, 3)
+            await consumer.wait_until(lambda one: bool(one.rule.online))
+            assert not gateway.uplink.connected
+            asyncio.get_running_loop().call_later(0.1, stopping.set)
+        await consumer.wait_until(lambda one: one.store.position is not None and one.store.position.seq == 3)
+        assert theirs(consumer) == {(GTIN, "floor"): 3}
 
 
 async def test_the_will_says_offline_for_a_gateway_that_dies(rig: Rig) -> None:
