@@ -44,7 +44,7 @@ interop: $(READY)   ## other people's LLRP clients and readers, fetched into .ve
 
 lock: $(READY)      ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra demo --group dev \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra demo --extra lab --group dev \
 		--python-version 3.11 pyproject.toml --output-file requirements.lock
 
 clean:              ## remove what this file made

@@ -42,11 +42,18 @@ DOORS = {
     "iotcore": {"gateway.broker"},
     "serial": {"readers.port.opening"},
     "pymodbus": {"readers.modbus.codec"},
-    "pydantic": {"gateway.payloads", "gateway.commands", "gateway.opening", "gateway.consumer.decode"},
+    "pydantic": {
+        "gateway.payloads",
+        "gateway.commands",
+        "gateway.opening",
+        "gateway.consumer.decode",
+        "simulators.shop.plan",
+    },
     "rich": {"gateway.cli.demo", "gateway.cli.watch", "gateway.cli.watch_view"},
     "typer": set(),
+    "numpy": {"simulators.recording", "simulators.rare"},
 }
-DOOR_ROOMS = {"pydantic": ("config",), "typer": ("gateway.cli",)}
+DOOR_ROOMS = {"pydantic": ("config",), "typer": ("gateway.cli",), "numpy": ("simulators.shop", "gateway.evaluate")}
 SUPERVISOR = "gateway.supervise"
 
 
