@@ -78,6 +78,12 @@ def _unknown_zones(
                 continue
             expected = f"one of {', '.join(known)}" if known else "a [[zones]] table with that id"
             yield Finding(("readers", index, "antennas", port), f"no zone {zone!r}", expected, nearest(zone, known))
+        for number, channel in tables(reader, "channels"):
+            named = channel.get("zone")
+            if isinstance(named, str) and named not in known:
+                expected = f"one of {', '.join(known)}" if known else "a [[zones]] table with that id"
+                key: KeyPath = ("readers", index, "channels", number, "zone")
+                yield Finding(key, f"no zone {named!r}", expected, nearest(named, known))
 
 
 def _overridden_antennas(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:

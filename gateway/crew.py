@@ -13,11 +13,17 @@ from gateway.turns import TurnKeeper
 from readers.driver import Clock, Driver, Rests, Signals, Sink
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.lobby import Lobby
-from readers.llrp.settings import OutputUse
+from readers.llrp.settings import LlrpSettings, OutputUse
 from readers.model import ReaderEvent, ReaderState
 
+
+def _llrp(reader: Reader, clock: Clock, lobby: Lobby) -> Driver:
+    assert isinstance(reader.settings, LlrpSettings)
+    return LlrpDriver(reader.id, reader.settings, clock, lobby)
+
+
 DRIVERS: dict[str, Callable[[Reader, Clock, Lobby], Driver]] = {
-    "llrp": lambda reader, clock, lobby: LlrpDriver(reader.id, reader.settings, clock, lobby),
+    "llrp": _llrp,
 }
 """How each kind of device comes to life; a new kind is one entry. Readers that dial in use the lobby."""
 
@@ -119,9 +125,10 @@ class Crew:
             self._tasks[reader.id] = self._group.create_task(work, name=f"reader {reader.id}")
 
     async def _work(self, reader: Reader, driver: Driver, sink: Sink) -> None:
+        outputs = reader.settings.outputs if isinstance(reader.settings, LlrpSettings) else ()
         lamps = [
             (driver, output.port, output.zone)
-            for output in reader.settings.outputs
+            for output in outputs
             if output.on is OutputUse.ZONE_STALE and output.zone is not None and isinstance(driver, Signals)
         ]
         self._lamps += lamps

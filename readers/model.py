@@ -105,6 +105,29 @@ class ReaderNotice:
     count: int = 1
 
 
+class WeightUnit(StrEnum):
+    """What devices weigh in."""
+
+    MILLIGRAM = "mg"
+    GRAM = "g"
+    KILOGRAM = "kg"
+    TONNE = "t"
+    OUNCE = "oz"
+    POUND = "lb"
+
+
+GRAMS_OF = {
+    WeightUnit.MILLIGRAM: 1e-3,
+    WeightUnit.GRAM: 1.0,
+    WeightUnit.KILOGRAM: 1e3,
+    WeightUnit.TONNE: 1e6,
+    # The international avoirdupois pound of 1959 is 453.59237 g, exactly; an ounce is a sixteenth of it.
+    WeightUnit.OUNCE: 28.349523125,
+    WeightUnit.POUND: 453.59237,
+}
+"""Grams in one of each."""
+
+
 class WeightCondition(StrEnum):
     """What a scale says of one value. Only the first two carry a weight; none of the others is ever zero."""
 
