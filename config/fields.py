@@ -43,7 +43,15 @@ RULES: dict[str, dict[str, Any]] = {
     "population": {"ge": 1, "le": 65_535, "description": "Tags expected in view."},
     "search_mode": {"strict": False, "description": "Whether a tag that was read answers again at once; Impinj."},
     "tag_focus": {"description": "A tag answers once and is kept quiet; Impinj, session 1."},
+    "channel": {
+        "ge": 1,
+        "le": 65_535,
+        "description": "Entry of the frequency table of a reader that does not hop; with power_dbm.",
+    },
     # readers.llrp.settings.LlrpSettings
+    "hold": {
+        "description": "The reader goes on, and keeps its reports, while this gateway is away; false: it is idle."
+    },
     "fast_id": {"description": "Reads TIDs too; Impinj."},
     "rf_details": {"description": "Phase, Doppler shift and fine signal in reports, for diagnosis; Impinj."},
     "duty_percent": {"ge": 1, "le": 100, "description": "The part of each period that the reader inventories."},

@@ -80,7 +80,7 @@ class ReaderState:
     """A reader's condition has changed; every field is the whole present truth, not a difference.
 
     `resting`: it is well and connected, and does not look just now, because another one has its turn or its trigger
-    is off. `inputs`: port -> high, of those that have changed since it was connected.
+    is off. `inputs`: port -> high, as far as it has told of them. `temperature_c`: inside, where it says so.
     """
 
     reader: str
