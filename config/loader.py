@@ -12,10 +12,9 @@ from pydantic import ValidationError
 from config.checks import Finding, cross_check, tables
 from config.effective import Config, Secrets, TlsFiles, effective
 from config.lines import KeyPath, key_lines, line_of
-from config.models import ConfigFile
+from config.models import LATER_DRIVERS, ConfigFile
 from config.problems import ConfigError, Problem, Severity
 from config.secrets import SecretError, check_private, find_file, read_secret
-from config.serial_checks import serial_checks
 from config.wording import in_words
 
 # A store with a thousand readers needs a tenth of it; more is not a configuration.
@@ -46,7 +45,7 @@ def load(path: str | Path, environ: Mapping[str, str] = os.environ) -> Config:
 def parse(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """`load` for a text that is not (yet) the content of `path`; relative names are looked up beside `path`."""
     data, lines = _toml(text, path)
-    findings = [*cross_check(data), *serial_checks(tables(data, "readers"))]
+    findings = list(cross_check(data))
     secrets = _secrets(data, path.parent, environ, findings)
     file = _validated(data, findings)
     problems = _problems(findings, path, lines)
@@ -73,11 +72,29 @@ def _toml(text: str, path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
 
 
 def _validated(data: Mapping[str, Any], findings: list[Finding]) -> ConfigFile | None:
-    """The file by its models; what they do not accept goes to `findings`."""
+    """The file by its models; what they do not accept goes to `findings`. Later drivers are told once, as a whole."""
+    later = {
+        index: table["driver"]
+        for index, table in tables(data, "readers")
+        if isinstance(table.get("driver"), str) and table["driver"] in LATER_DRIVERS
+    }
+    findings.extend(
+        Finding(
+            ("readers", index, "driver"),
+            f'the driver "{driver}" is not available in this version',
+            'driver = "llrp"',
+            "remove this reader, the others work without it",
+        )
+        for index, driver in later.items()
+    )
     try:
         return ConfigFile.model_validate(data)
     except ValidationError as error:
-        findings.extend(in_words(error))
+        findings.extend(
+            finding
+            for finding in in_words(error)
+            if not (finding.key[:1] == ("readers",) and len(finding.key) > 1 and finding.key[1] in later)
+        )
         return None
 
 

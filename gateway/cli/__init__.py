@@ -8,6 +8,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from gateway.cli.output import ExitCode, fail
+
 # The verb's function has the name of its module: `gateway.cli.run.run`.
 VERBS = {
     "run": "run",
@@ -15,16 +17,23 @@ VERBS = {
     "check-config": "check_config",
     "decode": "decode",
     "watch": "watch",
+    "evaluate": "evaluate",
 }
+# These simulate and score, which a gateway in a shop has no use for.
+LAB_VERBS = frozenset({"evaluate"})
 
 
 class LazyVerbs(TyperGroup):
     """Knows every verb by name and imports the one that is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class's signature
-        return [verb for verb, module in VERBS.items() if find_spec(f"{__name__}.{module}") is not None]
+        lab = find_spec("numpy") is not None
+        known = (verb for verb, module in VERBS.items() if find_spec(f"{__name__}.{module}") is not None)
+        return [verb for verb in known if lab or verb not in LAB_VERBS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        if cmd_name in LAB_VERBS and find_spec("numpy") is None:
+            fail(ExitCode.USAGE, f"{cmd_name} needs numpy and matplotlib", "pip install 'tallygate[lab]'")
         if cmd_name not in self.list_commands(ctx):
             return None
         module = VERBS[cmd_name]

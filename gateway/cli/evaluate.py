@@ -1,0 +1,152 @@
+"""`tallygate evaluate`: our rule and the known rivals, scored against a simulated truth."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gateway.cli.evaluate_view import as_json_lines, as_text, pair_text, summary_text
+from gateway.cli.output import ExitCode, JsonOption, fail, print_json
+from gateway.evaluate.cache import Cache
+from gateway.evaluate.files import FileError, read_pair
+from gateway.evaluate.grids import GRIDS
+from gateway.evaluate.measure import Entry, Job, Outcome, entries, measure
+from gateway.evaluate.report import By, ScenarioReport, report
+from simulators.recording import load_scenario, scenario_names
+from simulators.shop.plan import ScenarioError
+
+
+def evaluate(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCENARIO]...", help="By name, or a file; without: all that come along."),
+    ] = None,
+    *,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="How many seeds.")] = 5,
+    first_seed: Annotated[int, typer.Option(min=0, help="1...: to develop with; 1001...: to report.")] = 1,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="A rival, as often as wanted; without: all. none: only ours."),
+    ] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="Show every setting of every rival, not only its best.")] = False,
+    by: Annotated[By, typer.Option(help="Count per zone, or per GTIN and zone as stock is.")] = By.PRODUCT,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes at a time.")] = 1,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep recordings and the rivals' scores for the next time.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the excess of each rule as well.")] = None,
+    transitions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Score this CSV (time_us,epc,zone) against --truth.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(metavar="FILE", help="The truth in the same form.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Scores our rule beside the known ones, on the same simulated reads.
+
+    Errors are mean absolute differences between counted and true items. Excess is over a floor that knows the truth
+    but counts an item only from its first read in a zone on. Ends with 1 where a rival at its best is better.
+    """
+    if transitions or truth:
+        if not (transitions and truth):
+            fail(ExitCode.USAGE, "--transitions and --truth come together", "give both files")
+        _score_files(transitions, truth, as_json=as_json)
+        return
+    names = scenarios or scenario_names()
+    _check(names)
+    kept = Cache() if cache is None else Cache.at(cache)
+    reports = _reports(names, range(first_seed, first_seed + seeds), entries(_rivals(rules)), kept, jobs, by)
+    if as_json:
+        for line in as_json_lines(reports, by):
+            print_json(line)
+    else:
+        for each in reports:
+            print(as_text(each, by, whole_grid=grid) + "\n")
+        print(summary_text(reports, by))
+    if plot is not None:
+        _plot(reports, plot)
+    if not all(each.no_worse for each in reports):
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def _check(names: Sequence[str]) -> None:
+    for name in names:
+        try:
+            load_scenario(name)
+        except ScenarioError as error:
+            fail(ExitCode.USAGE, str(error), "name one of them, or a file; without any, all are scored")
+
+
+def _reports(
+    names: Sequence[str], seeds: Sequence[int], wanted: tuple[Entry, ...], kept: Cache, jobs: int, by: By
+) -> list[ScenarioReport]:
+    """Measures all recordings; the reports in the order of the names."""
+    work = [Job(name, seed, wanted, kept) for name in names for seed in seeds]
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+    with _progress(len(work)) as advance:
+        for done in _measured(work, jobs):
+            outcomes[done[0].scenario] += done
+            advance()
+    return [report(name, found, by) for name, found in outcomes.items()]
+
+
+def _rivals(wanted: Sequence[str] | None) -> list[str]:
+    """The rivals meant: by name, or by its beginning, in any case."""
+    if not wanted:
+        return list(GRIDS)
+    found: dict[str, None] = {}
+    for text in wanted:
+        if text.lower() == "none":
+            continue
+        matching = [name for name in GRIDS if name.lower().startswith(text.lower())]
+        if not matching:
+            fail(ExitCode.USAGE, f"no rule is called {text!r}", f"one of: none, {', '.join(GRIDS)}")
+        found.update(dict.fromkeys(matching))
+    return list(found)
+
+
+def _measured(work: Sequence[Job], jobs: int) -> Iterator[list[Outcome]]:
+    if jobs == 1:
+        yield from map(measure, work)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for done in as_completed([pool.submit(measure, job) for job in work]):
+            yield done.result()
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, where that is a terminal."""
+    columns = (TextColumn("recordings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)
+
+
+def _plot(reports: Sequence[ScenarioReport], path: Path) -> None:
+    if find_spec("matplotlib") is None:
+        fail(ExitCode.USAGE, "drawing needs matplotlib", "pip install 'tallygate[lab]'")
+    from gateway.evaluate.plot import draw  # noqa: PLC0415 - slow to import, and rarely wanted
+
+    try:
+        draw(reports, path)
+    except (OSError, ValueError) as error:
+        fail(ExitCode.USAGE, f"{path} cannot be written: {error}", "name a file that ends in .png, .svg or .pdf")
+
+
+def _score_files(transitions: Path, truth: Path, *, as_json: bool) -> None:
+    try:
+        pair = read_pair(transitions, truth)
+    except FileError as error:
+        fail(ExitCode.USAGE, error.text, error.hint)
+    if as_json:
+        print_json(pair.as_json())
+    else:
+        print(pair_text(pair))

@@ -1,0 +1,150 @@
+"""Scores any rule's word: a CSV of what was said, and one of what was true."""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gateway.domain.epc import EpcError, decode
+from gateway.evaluate.interval import of_rate
+from gateway.evaluate.readings import Readings
+from gateway.evaluate.score import Score, score
+from gateway.evaluate.tracks import NOWHERE, tracks_of
+from simulators.recording import Recording
+from simulators.shop.day import Fact
+
+HEADER = ["time_us", "epc", "zone"]
+GONE = "gone"
+
+
+class FileError(ValueError):
+    """A file that cannot be scored: what, where, and what to do about it."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+
+
+class Row(NamedTuple):
+    """From `at_us` on the tag with this EPC is in `zone`; None: it has gone."""
+
+    at_us: int
+    epc: bytes
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The score of one file against another."""
+
+    score: Score
+
+    def as_json(self) -> dict[str, Any]:
+        """All numbers; counts per (GTIN, zone) and per zone."""
+        points, changes = self.score, self.score.changes
+        departures = of_rate(changes.false_departures, points.item_days / 10_000)
+        moves = of_rate(changes.false_moves, 24 * points.item_days)
+        p50_s, p90_s, p99_s = _quantiles(changes.delays_s)
+        return {
+            "hours": round(points.hours, 4),
+            "true_items": round(points.products.true, 4),
+            "error_items": round(points.products.error, 4),
+            "error_share": _finite(points.products.share),
+            "error_items_per_zone_alone": round(points.zones.error, 4),
+            "zones": {
+                zone: {"error_items": round(counts.error, 4), "true_items": round(counts.true, 4)}
+                for zone, counts in zip(points.zone_ids, points.in_zone, strict=True)
+            },
+            "false_departures": changes.false_departures,
+            "false_departures_per_10000_items_and_day": [_finite(value) for value in departures],
+            "false_moves": changes.false_moves,
+            "false_moves_per_tag_hour": [_finite(value) for value in moves],
+            "transitions": changes.true,
+            "missed": changes.missed,
+            "late": changes.late,
+            "delay_p50_p90_p99_s": [p50_s, p90_s, p99_s],
+            "ghosts": points.ghosts,
+        }
+
+
+def read_pair(said: Path, truth: Path) -> Pair:
+    """Score the file `said` against `truth`, from the truth's first moment to the last of either.
+
+    Both are CSV: time_us,epc,zone with the word gone for a tag that left; times in microseconds of one clock, EPCs in
+    hexadecimal. Raises FileError.
+    """
+    true_rows, said_rows = list(_rows(truth)), list(_rows(said))
+    if not true_rows:
+        raise FileError(f"{truth} has no rows", "it needs at least where every item is at the start")
+    start_us = min(row.at_us for row in true_rows)
+    end_us = max(row.at_us for row in (*true_rows, *said_rows))
+    if end_us == start_us:
+        raise FileError(f"{truth} and {said} cover no time", "the last row of either says when the recording ends")
+    epcs = list(dict.fromkeys(row.epc for row in (*true_rows, *said_rows)))
+    zones = sorted({row.zone for row in (*true_rows, *said_rows) if row.zone is not None})
+    tag_of = {epc: tag for tag, epc in enumerate(epcs)}
+    zone_of: dict[str | None, int] = {zone: number for number, zone in enumerate(zones)}
+    zone_of[None] = NOWHERE
+    empty = np.zeros(0, dtype=np.int64)
+    recording = Recording(
+        name=truth.name,
+        seed=0,
+        start_us=start_us,
+        end_us=end_us,
+        zones=dict.fromkeys(zones, "sales_floor"),
+        antennas=[],
+        epcs=epcs,
+        gtins=[_gtin(epc) for epc in epcs],
+        received_us=empty,
+        taken_us=empty,
+        stamp_us=empty,
+        antenna=empty.astype(np.int16),
+        tag=empty.astype(np.int32),
+        rssi_dbm=empty.astype(np.int8),
+        links=[],
+        antenna_events=[],
+        downtimes=[],
+        truth=[Fact(row.at_us, tag_of[row.epc], row.zone) for row in sorted(true_rows, key=lambda row: row.at_us)],
+    )
+    course = tracks_of((row.at_us, tag_of[row.epc], zone_of[row.zone]) for row in said_rows)
+    return Pair(score(Readings.of(recording), course))
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    hint = f"a row is {','.join(HEADER)}: 1700000000000000,3074257BF7194E4000001A85,floor; the word {GONE} when it left"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = csv.reader(file)
+            for cells in lines:
+                if not cells or (lines.line_num == 1 and [cell.strip() for cell in cells] == HEADER):
+                    continue
+                try:
+                    at_us, epc, zone = cells
+                    yield Row(int(at_us), bytes.fromhex(epc), None if zone.strip() == GONE else zone.strip())
+                except ValueError as error:
+                    raise FileError(f"{path}:{lines.line_num}: {error}", hint) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"{path} cannot be read: {error}", hint) from error
+
+
+def _gtin(epc: bytes) -> str:
+    """What the item is counted as: its GTIN; its EPC where that says none."""
+    try:
+        return decode(epc).gtin or epc.hex()
+    except EpcError:
+        return epc.hex()
+
+
+def _quantiles(delays_s: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
+    if not len(delays_s):
+        return [None] * 3
+    return [round(value, 3) for value in np.quantile(delays_s, (0.5, 0.9, 0.99)).tolist()]
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 5) if math.isfinite(value) else None

@@ -1,0 +1,63 @@
+"""Rules run over scenarios and seeds, and what each was worth there."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.evaluate.cache import Cache
+from gateway.evaluate.grids import FLOOR, GRIDS, OURS
+from gateway.evaluate.readings import Readings
+from gateway.evaluate.rules.floor import Floor
+from gateway.evaluate.rules.ours import Ours
+from gateway.evaluate.rules.rule import Rule
+from gateway.evaluate.score import Score, score
+from simulators.recording import load_scenario
+
+
+class Entry(NamedTuple):
+    """A rule at one setting."""
+
+    rule: str
+    setting: str
+    run: Rule
+
+
+class Outcome(NamedTuple):
+    """One rule at one setting on one recording."""
+
+    scenario: str
+    seed: int
+    rule: str
+    setting: str
+    score: Score
+
+
+class Job(NamedTuple):
+    """One recording and the rules to run over it; the unit that a process gets."""
+
+    scenario: str
+    seed: int
+    entries: tuple[Entry, ...]
+    cache: Cache
+
+
+def entries(rivals: Sequence[str]) -> tuple[Entry, ...]:
+    """Ours, the floor, and every setting of these rivals."""
+    chosen = [Entry(OURS, "", Ours()), Entry(FLOOR, "", Floor())]
+    chosen += [Entry(rival, str(rule), rule) for rival in rivals for rule in GRIDS[rival]]
+    return tuple(chosen)
+
+
+def measure(job: Job) -> list[Outcome]:
+    """Run and score the rules; ours always anew, what else the cache does not have."""
+    scenario = load_scenario(job.scenario)
+    readings: Readings | None = None
+    found = []
+    for entry in job.entries:
+        points = None if entry.rule == OURS else job.cache.score(scenario, job.seed, repr(entry))
+        if points is None:
+            readings = readings or Readings.of(job.cache.recording(scenario, job.seed))
+            points = score(readings, entry.run(readings))
+            if entry.rule != OURS:
+                job.cache.keep_score(scenario, job.seed, repr(entry), points)
+        found.append(Outcome(job.scenario, job.seed, entry.rule, entry.setting, points))
+    return found
