@@ -47,7 +47,7 @@ def as_text(found: ScenarioReport, by: By, *, whole_grid: bool) -> str:
     """A scenario's table."""
     seeds = found.seeds
     seen = f"{kind_of_seeds(seeds)} seeds {_span(seeds)}, {found.items:.0f} items, {found.hours:.1f} h each"
-    lines = [*_wrapped(f"{found.scenario}: {seen}, counted {COUNTED[by]}"), _row([name for name, _ in HEADER])]
+    lines = [*_wrapped(f"{found.name}: {seen}, counted {COUNTED[by]}"), _row([name for name, _ in HEADER])]
     rivals = found.rivals if whole_grid else found.best_settings()
     for standing in (found.ours, found.floor, *rivals):
         lines += [str(standing.of)[: columns()], _numbers(standing)]
@@ -64,7 +64,7 @@ def summary_text(reports: Sequence[ScenarioReport], by: By) -> str:
         best = each.best
         rows.append(
             (
-                each.scenario,
+                each.name,
                 _items(each.ours.excess.value),
                 _items(best.excess.value) if best else "-",
                 best.verdict.value if best else "-",

@@ -38,7 +38,7 @@ def draw(reports: Sequence[ScenarioReport], path: Path) -> None:
             error_kw={"elinewidth": 0.8, "ecolor": "grey"},
         )
     axes.set_yscale("log")
-    axes.set_xticks(range(len(reports)), [each.scenario for each in reports])
+    axes.set_xticks(range(len(reports)), [each.name for each in reports])
     axes.set_ylabel("count error over the floor (items)")
     seeds = sorted({seed for each in reports for seed in each.seeds})
     axes.set_title(f"Count error by rule, each rival at its best setting; {len(seeds)} {kind_of_seeds(seeds)} seeds")

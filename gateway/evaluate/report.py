@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,11 @@ class ScenarioReport:
     ours: Standing
     floor: Standing
     rivals: tuple[Standing, ...]
+
+    @property
+    def name(self) -> str:
+        """The scenario's name, where `scenario` may be a file's path."""
+        return Path(self.scenario).stem
 
     @property
     def best(self) -> Standing | None:

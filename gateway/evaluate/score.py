@@ -181,7 +181,8 @@ def _delays(said: Tracks, truth: Tracks, readings: Readings) -> tuple[Floats, In
     """How long each true entry took to be told, the zone of each, and how many were not told while they were true."""
     if not len(truth.tag):
         return np.zeros(0), np.zeros(0, dtype=np.int64), 0
-    until_us = np.full(len(truth.tag), readings.end_us)
+    # What is said at the very end is still in time.
+    until_us = np.full(len(truth.tag), readings.end_us + 1)
     same = truth.tag[1:] == truth.tag[:-1]
     until_us[:-1][same] = truth.at_us[1:][same]
     held = _holds(said, truth.tag, truth.at_us, truth.zone, readings)

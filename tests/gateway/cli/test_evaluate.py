@@ -1,0 +1,194 @@
+"""`tallygate evaluate` as a command: tables of 80 columns, JSON, exit codes, files, the cache."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+from gateway.evaluate.grids import GRIDS
+
+TINY = """
+about = "Two racks and a back room for a quarter of an hour."
+hours = 0.25
+
+[[zones]]
+id = "floor"
+kind = "sales_floor"
+area = [0.0, 0.0, 4.0, 4.0]
+fixtures = 2
+items = 12
+
+[[zones]]
+id = "back"
+kind = "backroom"
+area = [4.5, 0.0, 8.0, 4.0]
+fixtures = 1
+items = 6
+
+[[readers]]
+id = "ceiling"
+antennas = [{ port = 1, zone = "floor", at = [2.0, 2.0, 3.0] }, { port = 2, zone = "back", at = [6.0, 2.0, 3.0] }]
+
+[people]
+customers_per_hour = 12.0
+refills_per_hour = 6.0
+"""
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)], env={"COLUMNS": "80"})
+
+
+@pytest.fixture(name="scenario")
+def write_scenario(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+    return path
+
+
+def test_a_table_on_80_columns(scenario: Path) -> None:
+    result = run(scenario, "--seeds", "2", "--rules", "window", "--rules", "EdgeX a")
+    assert result.exit_code in {0, 1}
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "development seeds 1-2, 18 items, 0.2 h each" in result.stdout.replace("\n", " ")
+    assert lines.count("ours") == lines.count("floor") == 1
+    for rule in ("EdgeX asset tracking: ", "window 10 s: ", "window 600 s: "):
+        assert sum(line.startswith(rule) for line in lines) == 1
+    assert "Intel RSP" not in result.stdout
+    assert "best single rival over all: " in result.stdout
+
+
+def test_the_whole_grid_is_shown_when_asked_for(scenario: Path) -> None:
+    result = run(scenario, "--seeds", "1", "--rules", "window 10 s", "--grid")
+    assert sum(line.startswith("window 10 s: ") for line in result.stdout.splitlines()) == len(GRIDS["window 10 s"])
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_json_and_the_exit_code_agree(scenario: Path) -> None:
+    result = run(
+        scenario, "--seeds", "2", "--first-seed", "1001", "--rules", "EdgeX asset", "--rules", "window 10", "--json"
+    )
+    one, whole = map(json.loads, result.stdout.splitlines())
+    assert (one["seeds"], one["kind_of_seeds"], one["counted"]) == ([1001, 1002], "reporting", "product")
+    assert one["zones"] == ["floor", "back"]
+    assert len(one["rivals"]) == len(GRIDS["EdgeX asset tracking"]) + len(GRIDS["window 10 s"])
+    best = min(one["rivals"], key=lambda rival: rival["error_items"][0])
+    assert one["best_rival"] == f"{best['rule']}: {best['setting']}"
+    assert one["ours_is"] == best["ours_is"]
+    for standing in (one["ours"], one["floor"], *one["rivals"]):
+        value, low, high = standing["error_items"]
+        assert low <= value <= high
+        assert standing["excess_items"][0] == pytest.approx(value - one["floor"]["error_items"][0], abs=1e-3)
+    assert whole["excess_items"]["ours"] == pytest.approx(one["ours"]["excess_items"][0], abs=1e-3)
+    assert whole["worse_in"] == ([] if one["no_worse"] else [str(scenario)])
+    assert result.exit_code == (0 if one["no_worse"] else 1)
+
+
+def test_processes_and_the_cache_change_nothing(scenario: Path, tmp_path: Path) -> None:
+    asked = (scenario, "--seeds", "2", "--rules", "window 600", "--json")
+    plain = run(*asked).stdout
+    cache = tmp_path / "cache"
+    assert run(*asked, "--cache", cache).stdout == plain
+    kept = sorted(path.name for path in cache.iterdir())
+    assert len(kept) == 2 * (1 + 1 + len(GRIDS["window 600 s"]))
+    assert run(*asked, "--cache", cache, "--jobs", "2").stdout == plain
+    assert sorted(path.name for path in cache.iterdir()) == kept
+
+
+def test_rivals_from_the_cache_are_not_run_again(scenario: Path, tmp_path: Path) -> None:
+    asked = (scenario, "--seeds", "1", "--rules", "window 600", "--json", "--cache", tmp_path)
+    run(*asked)
+    for path in tmp_path.glob("*.json"):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept["ghosts"] = 77
+        path.write_text(json.dumps(kept), encoding="utf-8")
+    found = json.loads(run(*asked).stdout.splitlines()[0])
+    assert {rival["ghosts"] for rival in found["rivals"]} == {77.0}
+    assert found["ours"]["ghosts"] != 77.0
+
+
+def test_ours_alone(scenario: Path) -> None:
+    result = run(scenario, "--seeds", "1", "--rules", "none")
+    assert result.exit_code == 0
+    assert "best single rival" not in result.stdout
+
+
+def test_a_picture(scenario: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "score.png"
+    assert run(scenario, "--seeds", "1", "--rules", "window", "--plot", picture).exit_code in {0, 1}
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    result = run(scenario, "--seeds", "1", "--rules", "none", "--plot", tmp_path / "score.nonsense")
+    assert result.exit_code == 2
+    assert ".png" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nosuch",), "nosuch"),
+        (("--rules", "nosuch"), "no rule is called 'nosuch'"),
+        (("--truth", "x.csv"), "come together"),
+        (("--transitions", "x.csv", "--truth", "y.csv"), "cannot be read"),
+        (("--seeds", "0"), "greater than"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], words: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+# -- files of one's own -----------------------------------------------------------------------------------------
+
+ITEM, OTHER = "3034257BF7194E4000000001", "3034257BF7194E4000000002"
+
+
+def write(path: Path, *rows: str) -> Path:
+    path.write_text("time_us,epc,zone\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_pair_of_files(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.csv", f"0,{ITEM},floor", f"0,{OTHER},back", f"50000000,{OTHER},gone")
+    said = write(tmp_path / "said.csv", f"10000000,{ITEM},floor", f"0,{OTHER},back", f"100000000,{OTHER.lower()},gone")
+    result = run("--transitions", said, "--truth", truth, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    # 10 s of 100 too late, and 50 s of 100 too long.
+    assert found["error_items"] == pytest.approx(0.6)
+    assert found["zones"] == {
+        "back": {"error_items": 0.5, "true_items": 0.5},
+        "floor": {"error_items": 0.1, "true_items": 1.0},
+    }
+    assert (found["transitions"], found["missed"], found["false_departures"]) == (1, 0, 0)
+    assert found["delay_p50_p90_p99_s"] == [50.0, 50.0, 50.0]
+    text = run("--transitions", said, "--truth", truth).stdout
+    assert "0.6 items" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("5,zz,floor", "said.csv:2"),
+        ("soon,3034257BF7194E4000000001,floor", "said.csv:2"),
+        ("5,3034257BF7194E4000000001", "said.csv:2"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: str, words: str) -> None:
+    truth = write(tmp_path / "truth.csv", f"0,{ITEM},floor", f"9,{ITEM},gone")
+    result = run("--transitions", write(tmp_path / "said.csv", row), "--truth", truth)
+    assert result.exit_code == 2
+    assert words in result.stderr.replace("\n    ", "").replace("\n", " ").replace(os.sep + " ", os.sep)
+    assert "hint" in result.stderr
+
+
+def test_a_truth_without_rows(tmp_path: Path) -> None:
+    result = run("--transitions", write(tmp_path / "said.csv"), "--truth", write(tmp_path / "truth.csv"))
+    assert result.exit_code == 2
+    assert "no rows" in result.stderr
