@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: table keys and, in arrays, indexes."""
@@ -23,7 +24,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return scanner.lines
 
 
-def line_of(lines: dict[KeyPath, int], path: KeyPath) -> int:
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
     """The line of `path`, or of the nearest thing around it that is in the file; 1 when nothing of it is."""
     while path:
         if path in lines:

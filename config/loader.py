@@ -26,6 +26,11 @@ ERROR_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of docume
 def load(path: str | Path, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration in the file at `path`; ConfigError with every problem of it when it cannot be used."""
     path = Path(path)
+    return parse(read_text(path), path, environ)
+
+
+def read_text(path: Path) -> str:
+    """The text of the file at `path`. Raises ConfigError."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_CONFIG_BYTES + 1)
@@ -35,16 +40,20 @@ def load(path: str | Path, environ: Mapping[str, str] = os.environ) -> Config:
     if len(content) > MAX_CONFIG_BYTES:
         raise _single(path, 1, f"has more than {MAX_CONFIG_BYTES} bytes", hint="this is not a configuration file")
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _single(path, line, f"byte 0x{content[error.start]:02X} is not UTF-8", "text in UTF-8") from error
-    return parse(text, path, environ)
 
 
 def parse(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """`load` for a text that is not (yet) the content of `path`; relative names are looked up beside `path`."""
-    data, lines = _toml(text, path)
+    data, lines = read_toml(text, path)
+    return judge(data, lines, path, environ)
+
+
+def judge(data: dict[str, Any], lines: Mapping[KeyPath, int], path: Path, environ: Mapping[str, str]) -> Config:
+    """The configuration that `data` is, as tomllib gives it; `lines` says where its keys stand in `path`."""
     findings = list(cross_check(data))
     secrets = _secrets(data, path.parent, environ, findings)
     file = _validated(data, findings)
@@ -55,7 +64,8 @@ def parse(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Con
     return effective(file, path, secrets, problems)
 
 
-def _toml(text: str, path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+def read_toml(text: str, path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """The plain data of a TOML text, and the line of each of its keys. Raises ConfigError."""
     try:
         return tomllib.loads(text), key_lines(text)
     except ValueError as error:  # a TOMLDecodeError, or a number of more digits than Python reads
@@ -141,7 +151,7 @@ class _FileFinder:
         return TlsFiles(*(self.find((*place, key), table) for key in ("ca_file", "cert_file", "key_file")))
 
 
-def _problems(findings: Iterable[Finding], path: Path, lines: dict[KeyPath, int]) -> tuple[Problem, ...]:
+def _problems(findings: Iterable[Finding], path: Path, lines: Mapping[KeyPath, int]) -> tuple[Problem, ...]:
     problems = (
         Problem(str(path), line_of(lines, key), key_text(key), text, expected, hint, severity)
         for key, text, expected, hint, severity in findings

@@ -5,6 +5,7 @@ depends on what goes in and on nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from gateway.domain.inventory import TICK_US, Identify, Inventory
@@ -68,18 +69,19 @@ class OfflineLine:
             ports = [antenna for antenna, zone_id in antennas.items() if zone_id == params.id]
             live[params.id] = LiveZone(params, ports, learning=True, now_us=start_us)
         self._zone_of = {antenna: live[zone_id] for antenna, zone_id in antennas.items()}
-        self.inventory = Inventory(live.values(), self._zone_of, identify or self.item_tags)
+        # Tags that are glimpsed and forgotten come again and again; a recording has only so many of them.
+        self.inventory = Inventory(live.values(), self._zone_of, cache(identify or self.item_tags))
         self.stock = Stock()
         self._every_tick = every_tick
         self._condition: dict[str, ReaderCondition] = {}
         self._antennas: dict[str, dict[int, AntennaCondition]] = {}
         self._ticked_us = start_us // TICK_US * TICK_US
         self._now_us = start_us
+        self._due_us: int | None = None
         for reader in {reader for reader, _ in antennas}:
             self._condition[reader] = ReaderCondition.READING
             self._antennas[reader] = {}
             self._tell_zones(reader, start_us)
-        self._due_us = self._ticked_us + TICK_US
 
     # -- what was recorded --------------------------------------------------------------------------------------
 
@@ -144,7 +146,7 @@ class OfflineLine:
         for antenna, zone in self._zone_of.items():
             if antenna[0] == reader:
                 zone.observe(antenna, working=antenna_works(condition, antennas, antenna[1]), now_us=now_us)
-        self._plan()
+        self._due_us = None
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -161,10 +163,15 @@ class OfflineLine:
         self._now_us = now_us
 
     def _run(self, before_us: int) -> None:
-        while self._due_us < before_us:
-            self._ticked_us = self._now_us = self._due_us
-            self._tick(self._ticked_us)
-            self._plan()
+        # While reads come in, the next tick follows: when it could rest need not be asked.
+        while self._ticked_us + TICK_US < before_us:
+            due_us = self._due_us if self._due_us is not None else self._planned_us()
+            if due_us >= before_us:
+                self._due_us = due_us
+                return
+            self._due_us = None
+            self._ticked_us = self._now_us = due_us
+            self._tick(due_us)
 
     def _tick(self, now_us: int) -> None:
         made = self.inventory.tick(now_us)
@@ -179,16 +186,15 @@ class OfflineLine:
         if step is not None:
             self.levels.extend(Level(now_us, row.gtin, row.zone, row.quantity) for row in step.changes if row.change)
 
-    def _plan(self) -> None:
+    def _planned_us(self) -> int:
         """When to tick next: at the next occasion, or as late as it makes no difference."""
         next_us = self._next_tick_us
         if self._every_tick:
-            self._due_us = next_us
-            return
+            return next_us
         quiet_us = self.inventory.quiet_until_us()
         longest_us = self._ticked_us + LONGEST_REST_US
         due_us = longest_us if quiet_us is None else min(longest_us, -(-quiet_us // TICK_US) * TICK_US)
-        self._due_us = max(next_us, due_us)
+        return max(next_us, due_us)
 
 
 def _said(now_us: int, made: Transition) -> Said:

@@ -49,7 +49,13 @@ DOORS = {
         "gateway.consumer.decode",
         "simulators.shop.plan",
     },
-    "rich": {"gateway.cli.demo", "gateway.cli.watch", "gateway.cli.watch_view", "gateway.cli.evaluate"},
+    "rich": {
+        "gateway.cli.demo",
+        "gateway.cli.progress",
+        "gateway.cli.watch",
+        "gateway.cli.watch_view",
+        "gateway.cli.evaluate",
+    },
     "typer": set(),
     "numpy": {"simulators.recording", "simulators.rare"},
 }

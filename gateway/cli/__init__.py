@@ -18,6 +18,7 @@ VERBS = {
     "decode": "decode",
     "watch": "watch",
     "evaluate": "evaluate",
+    "replay": "replay",
 }
 # These simulate and score, which a gateway in a shop has no use for.
 LAB_VERBS = frozenset({"evaluate"})

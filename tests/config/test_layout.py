@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from config import ConfigError
+from config.layout import OverrideError, load_layout
+from config.schema import SCHEMA_PATH
+
+SMALL = """\
+[[zones]]
+id = "floor"
+kind = "sales_floor"
+[[zones]]
+id = "door"
+kind = "exit"
+exit_silence_s = 8.0
+[[readers]]
+id = "r1"
+antennas = { 1 = "floor", 2 = "door" }
+"""
+
+
+def written(folder: Path, text: str = SMALL) -> Path:
+    path = folder / "layout.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_zones_and_antennas_suffice(tmp_path: Path) -> None:
+    layout = load_layout(written(tmp_path))
+    assert [zone.id for zone in layout.zones] == ["floor", "door"]
+    assert layout.antennas == {("r1", 1): "floor", ("r1", 2): "door"}
+    assert layout.readers == ("r1",)
+
+
+def test_a_whole_configuration_serves_too_without_its_files(tmp_path: Path) -> None:
+    text = SCHEMA_PATH.with_name("example.toml").read_text(encoding="utf-8")
+    text = text.replace('# prefix = "tallygate/v1"', 'username = "gw"\npassword_file = "not-on-this-machine"')
+    layout = load_layout(written(tmp_path, text))
+    assert layout.antennas["ceiling-1", 3] == "door"
+
+
+def test_readers_that_read_no_tags_are_left_out(tmp_path: Path) -> None:
+    scale = '[[readers]]\nid = "s"\ndriver = "scale"\nurl = "serial:///dev/x"\n[[readers.channels]]\nchannel = 1\n'
+    assert load_layout(written(tmp_path, SMALL + scale)).readers == ("r1",)
+
+
+def test_presence_parameters_can_be_replaced(tmp_path: Path) -> None:
+    layout = load_layout(written(tmp_path), ["*.observed_reads=5", " door.exit_silence_s = 3", 'floor.profile="shelf"'])
+    floor, door = layout.zones
+    assert floor.presence.observed_reads == door.presence.observed_reads == 5
+    assert door.presence.exit_silence_s == 3.0
+    assert floor.presence.departed_floor_s == 600.0
+
+
+@pytest.mark.parametrize("text", ["floor", "floor=3", "=", "flor.observed_reads=3", "observed_reads=3"])
+def test_an_override_that_is_none_says_what_would_be(tmp_path: Path, text: str) -> None:
+    with pytest.raises(OverrideError) as caught:
+        load_layout(written(tmp_path), [text])
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["floor.observed_reads=0", "floor.surprise=1", "floor.observed_reads=many"])
+def test_a_replaced_value_is_judged_like_one_in_the_file(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"zones\[0\]"):
+        load_layout(written(tmp_path), [text])
+
+
+@pytest.mark.parametrize("text", ["", SMALL.replace('"door" }', '"attic" }'), "surprise = 1\n" + SMALL, "[[zones]\n"])
+def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    if text:
+        with pytest.raises(ConfigError):
+            load_layout(written(tmp_path, text))
+    else:
+        assert load_layout(written(tmp_path, text)).zones == ()

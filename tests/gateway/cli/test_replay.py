@@ -1,0 +1,199 @@
+"""`tallygate replay` as a command: the same answer always, at any speed; what it says of a recording that is odd."""
+
+import csv
+import json
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+
+LAYOUT = """\
+[[zones]]
+id = "floor"
+kind = "sales_floor"
+[[zones]]
+id = "back"
+kind = "backroom"
+[[zones]]
+id = "door"
+kind = "exit"
+[[readers]]
+id = "r1"
+antennas = { 1 = "floor", 2 = "door" }
+[[readers]]
+id = "r2"
+antennas = { 1 = "back" }
+"""
+START_US = 1_790_000_000_000_000
+GTIN = "80614141123458"
+Row = tuple[int, str, int, str]
+
+
+def epc(serial: int) -> str:
+    return f"3034257BF7194E4{serial:09X}"
+
+
+def run(folder: Path, *arguments: str, layout: str = LAYOUT) -> Result:
+    (folder / "layout.toml").write_text(layout, encoding="utf-8")
+    return CliRunner().invoke(
+        app, ["replay", str(folder / "reads.csv"), "--config", str(folder / "layout.toml"), *arguments]
+    )
+
+
+def record(folder: Path, rows: list[Row]) -> None:
+    with (folder / "reads.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["time_received", "reader", "antenna", "epc"])
+        writer.writerows(rows)
+
+
+def stay(reader: str, antenna: int, start_s: float, seconds: float, serial: int = 1) -> list[Row]:
+    return [
+        (START_US + round((start_s + n / 2) * 1e6), reader, antenna, epc(serial)) for n in range(round(seconds * 2))
+    ]
+
+
+def visit(rng: Random) -> list[Row]:
+    """Some items come, are carried about, and leave."""
+    rows: list[Row] = []
+    for serial in range(1, 9):
+        at_s = rng.uniform(0, 60)
+        for reader, antenna in (("r2", 1), ("r1", 1), ("r1", 2))[: rng.randint(1, 3)]:
+            seconds = rng.uniform(5, 40)
+            rows += stay(reader, antenna, at_s, seconds, serial)
+            at_s += seconds
+    return sorted(rows)
+
+
+def said(folder: Path, name: str) -> list[list[str]]:
+    with (folder / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_what_was_said_and_when(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 30) + stay("r1", 1, 30, 30) + stay("r1", 2, 60, 5))
+    files = ["--transitions", str(tmp_path / "t.csv"), "--levels", str(tmp_path / "l.csv")]
+    result = run(tmp_path, *files, "--idle", "600")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    header, *rows = said(tmp_path, "t.csv")
+    assert header == ["time_us", "epc", "zone"]
+    assert [row[1:] for row in rows] == [[epc(1), zone] for zone in ("back", "floor", "door", "gone")]
+    header, *levels = said(tmp_path, "l.csv")
+    assert header == ["time_us", "gtin", "zone", "quantity"]
+    assert [(row[1], row[2], row[3]) for row in levels[:3]] == [
+        (GTIN, "back", "1"), (GTIN, "back", "0"), (GTIN, "floor", "1"),
+    ]  # fmt: skip
+    assert all(START_US < int(row[0]) < START_US + 700_000_000 for row in rows + levels)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_same_recording_gives_the_same_answer_at_any_speed_and_in_any_order(tmp_path: Path, seed: int) -> None:
+    rows = visit(Random(seed))
+    record(tmp_path, rows)
+    answers = []
+    for name, options in (("a", []), ("b", []), ("c", ["--speed", "1000"])):
+        files = ["--transitions", str(tmp_path / f"{name}.csv"), "--levels", str(tmp_path / f"{name}.levels.csv")]
+        assert run(tmp_path, *files, *options).exit_code == 0
+        answers.append(((tmp_path / f"{name}.csv").read_bytes(), (tmp_path / f"{name}.levels.csv").read_bytes()))
+    shuffled = rows[:]
+    Random(seed).shuffle(shuffled)
+    record(tmp_path, shuffled)
+    result = run(tmp_path, "--transitions", str(tmp_path / "d.csv"), "--levels", str(tmp_path / "d.levels.csv"))
+    assert "it was sorted" in result.stderr
+    # Reads of one moment may come in another order, and so may what is said at one moment.
+    assert sorted((tmp_path / "d.csv").read_bytes().split()) == sorted(answers[0][0].split())
+    assert answers[0] == answers[1] == answers[2]
+    assert len(answers[0][0].splitlines()) > 8
+
+
+def test_real_time_takes_its_time(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 60))
+    begun = time.monotonic()
+    assert run(tmp_path, "--speed", "100").exit_code == 0
+    assert time.monotonic() - begun >= 0.55
+
+
+def test_connections_that_were_lost_hold_back_departures(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 30) + stay("r1", 1, 20_000, 10, serial=2))
+    (tmp_path / "links.csv").write_text(f"time,reader,state\n{START_US + 40_000_000},r2,lost\n", encoding="utf-8")
+    files = ["--transitions", str(tmp_path / "t.csv")]
+    run(tmp_path, *files)
+    assert [row[1:] for row in said(tmp_path, "t.csv")[1:]] == [[epc(1), "back"], [epc(1), "gone"], [epc(2), "floor"]]
+    result = run(tmp_path, *files, "--links", str(tmp_path / "links.csv"))
+    assert result.exit_code == 0
+    assert [row[1:] for row in said(tmp_path, "t.csv")[1:]] == [[epc(1), "back"], [epc(2), "floor"]]
+
+
+def test_parameters_can_be_tried(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 30) + stay("r1", 1, 200, 10, serial=2))
+    files = ["--transitions", str(tmp_path / "t.csv")]
+    run(tmp_path, *files, "--set", "back.leaves_silent=true", "--set", "back.exit_silence_s=20")
+    assert [row[2] for row in said(tmp_path, "t.csv")[1:]] == ["back", "gone", "floor"]
+    assert run(tmp_path, "--set", "attic.settle_s=1").exit_code == 2
+    assert run(tmp_path, "--set", "back.settle_s=-1").exit_code == 1
+
+
+def test_json_for_machines(tmp_path: Path) -> None:
+    record(tmp_path, [*stay("r2", 1, 0, 10), (START_US + 20_000_000, "r2", 9, epc(3)), (START_US, "r2", 1, "E280")])
+    result = run(tmp_path, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["items"] == {"floor": 0, "back": 1, "door": 0}
+    assert found["reads"] == 22
+    assert found["unmapped_reads"] == {"r2:9": 1}
+    assert found["ignored_tags"] == {"unencoded": 1}
+    assert "r2:9 (1)" in result.stderr
+
+
+def test_a_file_on_stdout_stands_alone(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 10))
+    assert run(tmp_path, "--transitions", "-").stdout.splitlines()[0] == "time_us,epc,zone"
+    assert len(run(tmp_path, "--transitions", "-").stdout.splitlines()) == 2
+
+
+def test_tags_are_written_as_the_recording_writes_them(tmp_path: Path) -> None:
+    spelt = "urn:epc:id:sgtin:0614141.812345.1"
+    record(tmp_path, [(*row[:3], spelt) for row in stay("r2", 1, 0, 10)])
+    assert run(tmp_path, "--transitions", "-").stdout.splitlines()[1].split(",")[1:] == [spelt, "back"]
+
+
+def test_any_epc_can_be_an_item(tmp_path: Path) -> None:
+    record(tmp_path, [(*row[:3], "E28011") for row in stay("r2", 1, 0, 10)])
+    result = run(tmp_path)
+    assert result.exit_code == 1
+    assert "unencoded 1" in result.stderr
+    assert run(tmp_path, "--any-epc", "--transitions", "-").stdout.splitlines()[1].split(",")[1:] == ["E28011", "back"]
+
+
+def test_bad_rows_are_a_finding(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 10))
+    with (tmp_path / "reads.csv").open("a", encoding="utf-8") as file:
+        file.write("x\n" * 9)
+    result = run(tmp_path)
+    assert result.exit_code == 1
+    assert "9 rows were not understood" in result.stderr
+    assert "reads.csv:22: has 1 columns, the header 4" in result.stderr.replace("\n    ", " ")
+    assert "and 4 more" in result.stderr
+    assert all(len(line) <= 80 for line in result.stderr.splitlines() if str(tmp_path) not in line)
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    assert run(tmp_path).exit_code == 2
+    record(tmp_path, stay("r2", 1, 0, 10))
+    assert run(tmp_path, "--epc", "tag").exit_code == 2
+    assert run(tmp_path, "--transitions", str(tmp_path / "no" / "folder.csv")).exit_code == 2
+    assert run(tmp_path, layout="[[zones]]\n").exit_code == 1
+
+
+def test_nothing_that_counts_is_a_finding(tmp_path: Path) -> None:
+    record(tmp_path, [])
+    assert run(tmp_path).exit_code == 1
+    record(tmp_path, stay("r9", 1, 0, 10))
+    result = run(tmp_path)
+    assert result.exit_code == 1
+    assert "r9:1 (20)" in result.stderr
