@@ -23,7 +23,8 @@ test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
 
 soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 repeats a run
-	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 $(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
+	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 \
+		$(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
 
 check: $(READY)     ## format, lint, types; the tidiness of the structure is a test
 	$(BIN)/ruff format --check $(SOURCES)

@@ -31,6 +31,7 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _duplicates("readers", readers)
     yield from _unknown_zones(zones, readers)
     yield from _overridden_antennas(readers)
+    yield from _channels_without_power(readers)
     yield from _shared_addresses(readers)
     yield from _shared_listeners(readers)
     yield from _unknown_outputs(zones, readers)
@@ -78,6 +79,12 @@ def _unknown_zones(
                 continue
             expected = f"one of {', '.join(known)}" if known else "a [[zones]] table with that id"
             yield Finding(("readers", index, "antennas", port), f"no zone {zone!r}", expected, nearest(zone, known))
+        for number, channel in tables(reader, "channels"):
+            named = channel.get("zone")
+            if isinstance(named, str) and named not in known:
+                expected = f"one of {', '.join(known)}" if known else "a [[zones]] table with that id"
+                key: KeyPath = ("readers", index, "channels", number, "zone")
+                yield Finding(key, f"no zone {named!r}", expected, nearest(named, known))
 
 
 def _overridden_antennas(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
@@ -92,6 +99,22 @@ def _overridden_antennas(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterat
                     f"antenna {port} is not in use",
                     f"one of {', '.join(used)}",
                     "name its zone in antennas, or remove this table",
+                )
+
+
+def _channels_without_power(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
+    """One parameter of LLRP carries both: to set the one is to set the other."""
+    for index, reader in readers:
+        overrides = reader.get("antenna")
+        airs: list[tuple[KeyPath, Mapping[str, Any]]] = [(("readers", index), reader)]
+        if isinstance(overrides, dict):
+            airs += [
+                (("readers", index, "antenna", port), air) for port, air in overrides.items() if isinstance(air, dict)
+            ]
+        for place, air in airs:
+            if "channel" in air and "power_dbm" not in air and "power_dbm" not in reader:
+                yield Finding(
+                    (*place, "channel"), "channel without power_dbm", "both: a reader is told the two together"
                 )
 
 

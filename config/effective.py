@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from config.addresses import parse_listen, parse_url
+from config.base import Section
 from config.fields import given
 from config.models import (
     AIR_KEYS,
@@ -18,14 +19,22 @@ from config.models import (
     LLRP_PORTS,
     MQTT_PORTS,
     TLS_SCHEMES,
+    AnyReaderSection,
     ConfigFile,
+    ReaderBase,
     ReaderSection,
-    Section,
     TriggerSection,
 )
 from config.problems import Problem
 from gateway.domain.params import ItemParams, Zone
+from readers.chafon.settings import ChafonSettings
 from readers.llrp.settings import AirSettings, InputTrigger, LlrpSettings, Output, TlsSettings, mask_of
+from readers.m100.settings import M100Settings
+from readers.modbus.settings import ModbusSettings
+from readers.scales.settings import ScaleSettings
+
+DriverSettings = LlrpSettings | ScaleSettings | ModbusSettings | M100Settings | ChafonSettings
+"""What a driver gets, as the file means it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +98,12 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One device: `antennas` maps its ports to zones, `settings` are its driver's own."""
+    """One device: `antennas` maps its ports, or channels, to zones, `settings` are its driver's own."""
 
     id: str
     driver: str
     antennas: Mapping[int, str]
-    settings: LlrpSettings
+    settings: DriverSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +190,13 @@ def _mqtt(file: ConfigFile, secrets: Secrets) -> Mqtt:
     )
 
 
-def _reader(section: ReaderSection, files: TlsFiles) -> Reader:
+def _reader(section: AnyReaderSection, files: TlsFiles) -> Reader:
+    if isinstance(section, ReaderBase):
+        return _llrp_reader(section, files)
+    return Reader(section.id, section.driver, section.zones, section.settings())
+
+
+def _llrp_reader(section: ReaderSection, files: TlsFiles) -> Reader:
     address = parse_url(section.url, LLRP_PORTS)
     antennas = {int(port): zone for port, zone in section.antennas.items()}
     settings = LlrpSettings(

@@ -4,11 +4,19 @@ A dataclass says what a parameter means and what it is by default. What a file m
 edits the file, stand in `RULES`. `keys_of` makes pydantic fields of both, so a new parameter is a new key at once.
 """
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
+
+from readers.modbus.settings import MAX_ADDRESS, MAX_SLAVE
+from readers.scales.settings import (
+    MAX_LINE_BYTES,
+    MAX_PREFIX_CHARACTERS,
+    MAX_REQUEST_CHARACTERS,
+    MAX_SEPARATOR_CHARACTERS,
+)
 
 # A year: no duration of this gateway is longer, and sums of them stay far from any overflow.
 MAX_DURATION_S = 31_536_000.0
@@ -16,6 +24,15 @@ MAX_DURATION_S = 31_536_000.0
 
 def _duration(description: str) -> dict[str, Any]:
     return {"gt": 0, "le": MAX_DURATION_S, "description": description}
+
+
+def _place(what: str) -> dict[str, Any]:
+    words = f"Where {what} stands: [field], or [first, last] column; from 1."
+    return {"strict": False, "min_length": 1, "max_length": 2, "description": words}
+
+
+def _words(what: str) -> dict[str, Any]:
+    return {"strict": False, "description": f"What the state says to mean {what}."}
 
 
 RULES: dict[str, dict[str, Any]] = {
@@ -26,7 +43,15 @@ RULES: dict[str, dict[str, Any]] = {
     "population": {"ge": 1, "le": 65_535, "description": "Tags expected in view."},
     "search_mode": {"strict": False, "description": "Whether a tag that was read answers again at once; Impinj."},
     "tag_focus": {"description": "A tag answers once and is kept quiet; Impinj, session 1."},
+    "channel": {
+        "ge": 1,
+        "le": 65_535,
+        "description": "Entry of the frequency table of a reader that does not hop; with power_dbm.",
+    },
     # readers.llrp.settings.LlrpSettings
+    "hold": {
+        "description": "The reader goes on, and keeps its reports, while this gateway is away; false: it is idle."
+    },
     "fast_id": {"description": "Reads TIDs too; Impinj."},
     "rf_details": {"description": "Phase, Doppler shift and fine signal in reports, for diagnosis; Impinj."},
     "duty_percent": {"ge": 1, "le": 100, "description": "The part of each period that the reader inventories."},
@@ -35,6 +60,41 @@ RULES: dict[str, dict[str, Any]] = {
     "connect_timeout_s": _duration("How long a connection may take to come about."),
     "answer_timeout_s": _duration("How long the reader may take to answer a command."),
     "keepalive_s": {"ge": 1, "le": 3600, "description": "How often the reader proves that it lives."},
+    # readers.scales.settings
+    "dialect": {"strict": False, "description": "How the scale words its weight."},
+    "unit": {"strict": False, "description": "What a value means that names no unit."},
+    "poll_s": {"ge": 0.01, "le": 3600, "description": "How often the device is asked."},
+    "silence_s": {"gt": 0, "le": 3600, "description": "After so long without an answer it is down."},
+    "serial_number": {"min_length": 1, "max_length": 64, "description": "What the device must say its own number is."},
+    "weight_at": _place("the weight"),
+    "unit_at": _place("the unit"),
+    "state_at": _place("the state"),
+    "separator": {"max_length": MAX_SEPARATOR_CHARACTERS, "description": "What stands between fields; none: columns."},
+    "fields": {"ge": 1, "le": 64, "description": "How many fields a line has."},
+    "columns": {"ge": 1, "le": MAX_LINE_BYTES, "description": "How many characters a line has."},
+    "prefix": {"max_length": MAX_PREFIX_CHARACTERS, "description": "How each line begins."},
+    "stable_words": _words("that the weight is settled"),
+    "moving_words": _words("that it is not"),
+    "overload_words": _words("that it is too heavy"),
+    "underload_words": _words("that the pan is missing"),
+    "factor": {"description": "Units in one count of the number."},
+    "request": {"max_length": MAX_REQUEST_CHARACTERS, "description": "What is sent to ask for a line."},
+    # readers.modbus.settings
+    "slave": {"ge": 1, "le": MAX_SLAVE, "description": "The device's address on the line."},
+    "profile": {"strict": False, "description": "Which registers the device has."},
+    "quantity": {"strict": False, "description": "Which of the device's weights."},
+    "decimals": {"ge": 0, "le": 6, "description": "Digits behind the point of its display."},
+    "address": {"ge": 0, "le": MAX_ADDRESS, "description": "The register or input, from 0."},
+    "scale": {"description": "Degrees Celsius in one count of the register."},
+    "timeout_s": {"ge": 0.02, "le": 60, "description": "How long a device may take to answer."},
+    # readers.m100.settings, readers.chafon.settings
+    "region": {"strict": False, "description": "The radio law of this place; without it nothing is sent."},
+    "q": {"ge": 0, "le": 15, "description": "Gen2 Q: 2 to the power of q slots a round."},
+    "switch_pins": {"strict": False, "description": "Pins that an external antenna switch hangs on."},
+    "switch_coding": {"strict": False, "description": "How these pins name an antenna."},
+    "dwell_s": {"ge": 0.05, "le": 60, "description": "How long each antenna looks at a time."},
+    "bus_address": {"ge": 0, "le": 255, "description": "The reader's address on its line."},
+    "scan_s": {"ge": 0.1, "le": 25.5, "description": "How long one look of one antenna may take."},
     # gateway.domain.params.PresenceParams
     "observed_reads": {"ge": 1, "le": 1000, "description": "Reads after which a tag counts."},
     "observed_span_ms": {"ge": 0, "le": 3_600_000, "description": "Time that these reads must span."},
@@ -58,10 +118,15 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 def keys_of(dataclass: type[Any], *, without: frozenset[str] = frozenset()) -> dict[str, tuple[Any, FieldInfo]]:
-    """Key -> (type, field) of the parameters of `dataclass`; every key is optional and None when it is not given."""
+    """Key -> (type, field) of the parameters of `dataclass`.
+
+    A key is optional, and None when it is not given, where its parameter has a default.
+    """
     hints = get_type_hints(dataclass)
     return {
-        field.name: (hints[field.name] | None, Field(default=None, **RULES.get(field.name, {})))
+        field.name: (hints[field.name], Field(**RULES.get(field.name, {})))
+        if field.default is MISSING and field.default_factory is MISSING
+        else (hints[field.name] | None, Field(default=None, **RULES.get(field.name, {})))
         for field in fields(dataclass)
         if field.name not in without
     }

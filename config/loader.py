@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from config.checks import Finding, cross_check, tables
 from config.effective import Config, Secrets, TlsFiles, effective
 from config.lines import KeyPath, key_lines, line_of
-from config.models import LATER_DRIVERS, ConfigFile
+from config.models import ConfigFile
 from config.problems import ConfigError, Problem, Severity
 from config.secrets import SecretError, check_private, find_file, read_secret
+from config.serial_checks import serial_checks
 from config.wording import in_words
 
 # A store with a thousand readers needs a tenth of it; more is not a configuration.
@@ -54,7 +55,7 @@ def parse(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Con
 
 def judge(data: dict[str, Any], lines: Mapping[KeyPath, int], path: Path, environ: Mapping[str, str]) -> Config:
     """The configuration that `data` is, as tomllib gives it; `lines` says where its keys stand in `path`."""
-    findings = list(cross_check(data))
+    findings = [*cross_check(data), *serial_checks(tables(data, "readers"))]
     secrets = _secrets(data, path.parent, environ, findings)
     file = _validated(data, findings)
     problems = _problems(findings, path, lines)
@@ -82,29 +83,11 @@ def read_toml(text: str, path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]
 
 
 def _validated(data: Mapping[str, Any], findings: list[Finding]) -> ConfigFile | None:
-    """The file by its models; what they do not accept goes to `findings`. Later drivers are told once, as a whole."""
-    later = {
-        index: table["driver"]
-        for index, table in tables(data, "readers")
-        if isinstance(table.get("driver"), str) and table["driver"] in LATER_DRIVERS
-    }
-    findings.extend(
-        Finding(
-            ("readers", index, "driver"),
-            f'the driver "{driver}" is not available in this version',
-            'driver = "llrp"',
-            "remove this reader, the others work without it",
-        )
-        for index, driver in later.items()
-    )
+    """The file by its models; what they do not accept goes to `findings`."""
     try:
         return ConfigFile.model_validate(data)
     except ValidationError as error:
-        findings.extend(
-            finding
-            for finding in in_words(error)
-            if not (finding.key[:1] == ("readers",) and len(finding.key) > 1 and finding.key[1] in later)
-        )
+        findings.extend(in_words(error))
         return None
 
 

@@ -6,10 +6,12 @@ to the gateway is `effective.Config`.
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
 from config.addresses import parse_identity, parse_listen, parse_sha256, parse_url
+from config.base import BASE_PATTERNS_IN_WORDS, AntennaPort, FileName, Identifier, Section
 from config.fields import MAX_DURATION_S, given, keys_of, names_of
+from config.serial import ChafonSection, M100Section, ModbusSection, ScaleSection
 from gateway.domain.params import (
     DEFAULT_PROFILES,
     NEVER_ITEM_FILTERS,
@@ -36,20 +38,16 @@ MIN_LEDGER_BYTES = 10_000_000
 # An MQTT topic has at most 65,535 bytes, and a prefix is a small part of it.
 MAX_PREFIX_CHARACTERS = 128
 
-IDENTIFIER_PATTERN = r"^[a-z0-9-]{1,64}$"
 PREFIX_PATTERN = r"^[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*$"
 COMPANY_PREFIX_PATTERN = r"^[0-9]{4,12}$"
-# LLRP numbers antenna ports in 16 bits; 0 means all of them and names none.
-PORT_PATTERN = r"^(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
 HEX_PATTERN = r"^[0-9A-Fa-f]{1,124}$"
 # GPIPortNum and GPOPortNumber have 16 bits.
 MAX_GPIO_PORT = 65_535
 PATTERNS_IN_WORDS = {
+    **BASE_PATTERNS_IN_WORDS,
     HEX_PATTERN: "the hex digits of an EPC",
-    IDENTIFIER_PATTERN: "1 to 64 characters of a-z, 0-9 and -",
     PREFIX_PATTERN: "levels of letters, digits, dots, dashes and underscores, with / between them",
     COMPANY_PREFIX_PATTERN: "4 to 12 digits",
-    PORT_PATTERN: "an antenna port from 1 to 65535",
 }
 
 MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883, "embedded": 1883}
@@ -61,7 +59,6 @@ LLRP_PORTS = {
 }
 TLS_SCHEMES = frozenset({"llrps", "llrps+listen"})
 LISTEN_SCHEMES = frozenset({"llrp+listen", "llrps+listen"})
-LATER_DRIVERS = frozenset({"scale", "modbus", "m100", "chafon"})
 
 # Presence parameters of which the first is never below the second.
 BOUNDS_IN_ORDER = (
@@ -69,10 +66,6 @@ BOUNDS_IN_ORDER = (
     ("silence_ceiling_s", "departed_floor_s"),
     ("evidence_longest_s", "evidence_shortest_s"),
 )
-
-Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
-AntennaPort = Annotated[str, Field(pattern=PORT_PATTERN)]
-FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 def _mqtt_url(url: str) -> str:
@@ -95,12 +88,6 @@ def _item_filters(values: frozenset[int]) -> frozenset[int]:
         named = ", ".join(map(str, sorted(never)))
         raise ValueError(f"expected SGTIN filter values of items; {named} mark cases, inner packs and unit loads")
     return values
-
-
-class Section(BaseModel):
-    """A table of the file: a key that is not known is an error, no value is turned into another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class SiteSection(Section):
@@ -350,6 +337,20 @@ else:
     )
 
 
+READER_SECTIONS: dict[str, type[Section]] = {
+    "llrp": ReaderSection,
+    "scale": ScaleSection,
+    "modbus": ModbusSection,
+    "m100": M100Section,
+    "chafon": ChafonSection,
+}
+
+AnyReaderSection = Annotated[
+    ReaderSection | ScaleSection | ModbusSection | M100Section | ChafonSection, Field(discriminator="driver")
+]
+"""A `[[readers]]` table; `driver` says which."""
+
+
 class ConfigFile(Section):
     """The whole file."""
 
@@ -359,5 +360,7 @@ class ConfigFile(Section):
     ledger: LedgerSection = LedgerSection()
     http: HttpSection = HttpSection()
     zones: Annotated[tuple[ZoneSection, ...], Field(strict=False, description="Places that stock is counted in.")] = ()
-    readers: Annotated[tuple[ReaderSection, ...], Field(strict=False, description="Devices that read tags.")] = ()
+    readers: Annotated[
+        tuple[AnyReaderSection, ...], Field(strict=False, description="Devices that read tags, or weigh.")
+    ] = ()
     groups: Annotated[tuple[GroupSection, ...], Field(strict=False, description="Readers that take turns.")] = ()

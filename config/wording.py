@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from config.checks import Finding, nearest
 from config.lines import KeyPath
-from config.models import PATTERNS_IN_WORDS, ConfigFile
+from config.models import PATTERNS_IN_WORDS, READER_SECTIONS, ConfigFile
 
 # A value is shown to be recognised, not to be read.
 SHOWN_CHARACTERS = 64
@@ -43,11 +43,22 @@ LIMITS_IN_WORDS = {
 def in_words(error: ValidationError) -> Iterator[Finding]:
     """Every finding of the models, each with its key, what was expected, and the nearest valid key or word."""
     for detail in error.errors(include_url=False):
-        key = tuple(part for part in detail["loc"] if part != "[key]")
+        place = tuple(part for part in detail["loc"] if part != "[key]")
+        key = _as_written(place)
         if detail["type"] == "extra_forbidden":
-            yield _unknown_key(key)
+            yield _unknown_key(key, model_at(place[:-1]))
         elif detail["type"] == "missing":
-            yield Finding(key, "this key is missing", _description(key))
+            yield Finding(key, "this key is missing", _description(place))
+        elif detail["type"] == "union_tag_not_found":
+            yield Finding((*key, "driver"), "this key is missing", f"one of {', '.join(READER_SECTIONS)}")
+        elif detail["type"] == "union_tag_invalid":
+            given = detail["ctx"]["tag"]
+            yield Finding(
+                (*key, "driver"),
+                f"'{given:.{SHOWN_CHARACTERS}}' cannot stand here",
+                f"one of {', '.join(READER_SECTIONS)}",
+                nearest(given, list(READER_SECTIONS)),
+            )
         elif detail["type"] == "value_error":
             reason = str(detail["ctx"]["error"])
             expected = reason.removeprefix("expected ")
@@ -60,8 +71,12 @@ def in_words(error: ValidationError) -> Iterator[Finding]:
             yield Finding(key, _shown(key, given), expected, hint)
 
 
-def _unknown_key(key: KeyPath) -> Finding:
-    model = model_at(key[:-1])
+def _as_written(place: KeyPath) -> KeyPath:
+    """A place in the models as the file has it: there, a driver is no level of its own."""
+    return (*place[:2], *place[3:]) if place[:1] == ("readers",) and len(place) > 2 else place
+
+
+def _unknown_key(key: KeyPath, model: type[BaseModel] | None) -> Finding:
     names = list(model.model_fields) if model is not None else []
     return Finding(key, "unknown key", f"one of {', '.join(names)}", nearest(str(key[-1]), names))
 
@@ -90,31 +105,39 @@ def _shown(key: KeyPath, value: object) -> str:
     return f"{text[:SHOWN_CHARACTERS]} cannot stand here"
 
 
-def _description(key: KeyPath) -> str:
-    model = model_at(key[:-1])
-    field = model.model_fields.get(str(key[-1])) if model is not None else None
+def _description(place: KeyPath) -> str:
+    model = model_at(place[:-1])
+    field = model.model_fields.get(str(place[-1])) if model is not None else None
     if field is None:
         return ""
-    return field.description or f"a table [{key[-1]}]"
+    return field.description or f"a table [{place[-1]}]"
 
 
-def model_at(path: KeyPath) -> type[BaseModel] | None:
-    """The model of the table at `path`; None where no model has one."""
+def model_at(place: KeyPath) -> type[BaseModel] | None:
+    """The model of the table at `place`, with the driver behind a reader's index; None where no model has one."""
     current: Any = ConfigFile
-    for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
+    for number, part in enumerate(place):
+        if place[:1] == ("readers",) and number == 2:
+            current = READER_SECTIONS.get(str(part))
+        elif isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(str(part))
             if field is None:
                 return None
-            current = field.annotation
+            current = _plain(field.annotation)
         else:
             current = _inner(current)
     found = current if isinstance(current, type) else None
     return found if found is not None and issubclass(found, BaseModel) else None
 
 
+def _plain(annotation: Any) -> Any:
+    """A type without what says that it may be absent, or how it is checked."""
+    if get_origin(annotation) in {Annotated, UnionType, Union}:
+        return _plain(get_args(annotation)[0])
+    return annotation
+
+
 def _inner(annotation: Any) -> Any:
     """What a container holds: the last of its types that is not the ellipsis of a tuple."""
-    if get_origin(annotation) in {Annotated, UnionType}:
-        return _inner(get_args(annotation)[0])
+    annotation = _plain(annotation)
     return next((part for part in reversed(get_args(annotation)) if part is not Ellipsis), None)

@@ -10,14 +10,20 @@ from gateway.domain.zones import Antenna, LiveZone
 from gateway.fleet import Fleet
 from gateway.supervise import supervise
 from gateway.turns import TurnKeeper
-from readers.driver import Clock, Driver, Rests, Signals, Sink
+from readers.driver import Clock, Driver, Frees, Rests, Signals, Sink
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.lobby import Lobby
-from readers.llrp.settings import OutputUse
+from readers.llrp.settings import LlrpSettings, OutputUse
 from readers.model import ReaderEvent, ReaderState
 
+
+def _llrp(reader: Reader, clock: Clock, lobby: Lobby) -> Driver:
+    assert isinstance(reader.settings, LlrpSettings)
+    return LlrpDriver(reader.id, reader.settings, clock, lobby)
+
+
 DRIVERS: dict[str, Callable[[Reader, Clock, Lobby], Driver]] = {
-    "llrp": lambda reader, clock, lobby: LlrpDriver(reader.id, reader.settings, clock, lobby),
+    "llrp": _llrp,
 }
 """How each kind of device comes to life; a new kind is one entry. Readers that dial in use the lobby."""
 
@@ -32,6 +38,7 @@ class Crew:
         self._lobby = Lobby(clock)
         self._zone_of: dict[Antenna, LiveZone] = {}
         self._zones: dict[str, LiveZone] = {}
+        self._drivers: dict[str, Driver] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[Group, asyncio.Task[None]] = {}
         self._lamps: list[tuple[Signals, int, str]] = []
@@ -80,6 +87,10 @@ class Crew:
         changed = {name for name in before | after if before.get(name) != after.get(name)}
         groups = {group for group in (*old.groups, *new.groups) if _is_touched(group, changed, old, new)}
         changed.update(name for group in groups for name in group.readers)
+        for name in before.keys() - after.keys():
+            driver = self._drivers.pop(name)
+            if isinstance(driver, Frees):
+                driver.free()
         ending = [name for name in before if name in changed]
         tasks = [self._tasks.pop(name) for name in ending]
         tasks += [self._turns.pop(group) for group in groups if group in self._turns]
@@ -93,6 +104,7 @@ class Crew:
         for name in after:
             if name not in changed:
                 self._fleet.remap(name, self._zones_of(name))
+        self._signal_lamps()
         gone = [name for name in before if name not in after]
         for name in gone:
             self._fleet.leave(name)
@@ -103,6 +115,7 @@ class Crew:
         if self._group is None:
             return
         drivers = {reader.id: DRIVERS[reader.driver](reader, self._clock, self._lobby) for reader in readers}
+        self._drivers |= drivers
         sinks: dict[str, Sink] = {}
         for group in groups:
             members = {name: drivers[name] for name in group.readers}
@@ -119,9 +132,10 @@ class Crew:
             self._tasks[reader.id] = self._group.create_task(work, name=f"reader {reader.id}")
 
     async def _work(self, reader: Reader, driver: Driver, sink: Sink) -> None:
+        outputs = reader.settings.outputs if isinstance(reader.settings, LlrpSettings) else ()
         lamps = [
             (driver, output.port, output.zone)
-            for output in reader.settings.outputs
+            for output in outputs
             if output.on is OutputUse.ZONE_STALE and output.zone is not None and isinstance(driver, Signals)
         ]
         self._lamps += lamps
@@ -135,9 +149,12 @@ class Crew:
         """The fleet hears everything; what a reader says of itself may change a signal lamp at another one."""
         self._fleet.put(event)
         if isinstance(event, ReaderState):
-            for driver, port, zone in self._lamps:
-                if zone in self._zones:
-                    driver.signal(port, high=self._zones[zone].stale)
+            self._signal_lamps()
+
+    def _signal_lamps(self) -> None:
+        for driver, port, zone in self._lamps:
+            if zone in self._zones:
+                driver.signal(port, high=self._zones[zone].stale)
 
     def _zones_of(self, reader: str) -> dict[int, LiveZone]:
         return {port: zone for (name, port), zone in self._zone_of.items() if name == reader}

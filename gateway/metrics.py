@@ -57,6 +57,19 @@ class GatewayCollector(Collector):
             if member.state.clock_offset_ms is not None
         }
         yield _gauge("reader_clock_offset_seconds", "A reader's clock against ours.", "reader", offsets)
+        warm = {
+            reader: member.state.temperature_c
+            for reader, member in members.items()
+            if member.state.temperature_c is not None
+        }
+        yield _gauge("reader_temperature_celsius", "How warm a reader is inside.", "reader", warm)
+        inputs = GaugeMetricFamily(
+            "tallygate_reader_input_state", "1 while an input of a reader is high.", labels=["reader", "input"]
+        )
+        for reader, member in members.items():
+            for port, high in sorted(member.state.inputs.items()):
+                inputs.add_metric([reader, str(port)], float(high))
+        yield inputs
         notices = CounterMetricFamily(
             "tallygate_reader_notices", "What was odd and survivable.", labels=["reader", "reason"]
         )

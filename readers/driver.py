@@ -57,6 +57,14 @@ class Rests(Protocol):
 
 
 @runtime_checkable
+class Frees(Protocol):
+    """A driver whose device goes on by itself while nobody is connected."""
+
+    def free(self) -> None:
+        """The device is no longer ours: at the end leave it idle."""
+
+
+@runtime_checkable
 class Signals(Protocol):
     """A driver whose device has outputs for signal lamps."""
 

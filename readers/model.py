@@ -80,7 +80,7 @@ class ReaderState:
     """A reader's condition has changed; every field is the whole present truth, not a difference.
 
     `resting`: it is well and connected, and does not look just now, because another one has its turn or its trigger
-    is off. `inputs`: port -> high, of those that have changed since it was connected.
+    is off. `inputs`: port -> high, as far as it has told of them. `temperature_c`: inside, where it says so.
     """
 
     reader: str
@@ -103,6 +103,29 @@ class ReaderNotice:
     reader: str
     fault: Fault
     count: int = 1
+
+
+class WeightUnit(StrEnum):
+    """What devices weigh in."""
+
+    MILLIGRAM = "mg"
+    GRAM = "g"
+    KILOGRAM = "kg"
+    TONNE = "t"
+    OUNCE = "oz"
+    POUND = "lb"
+
+
+GRAMS_OF = {
+    WeightUnit.MILLIGRAM: 1e-3,
+    WeightUnit.GRAM: 1.0,
+    WeightUnit.KILOGRAM: 1e3,
+    WeightUnit.TONNE: 1e6,
+    # The international avoirdupois pound of 1959 is 453.59237 g, exactly; an ounce is a sixteenth of it.
+    WeightUnit.OUNCE: 28.349523125,
+    WeightUnit.POUND: 453.59237,
+}
+"""Grams in one of each."""
 
 
 class WeightCondition(StrEnum):

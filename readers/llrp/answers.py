@@ -4,6 +4,7 @@ The functions here raise KeyError or TypeError where a parameter is missing or m
 FrameError with the frame as evidence.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from readers.llrp.control import (
@@ -32,6 +33,9 @@ MAX_TEXT_CHARS: Final = 500
 """As much of a reader's own words as is passed on."""
 
 BUFFER_FULL_PERCENT: Final = 100
+
+INPUT_LEVELS: Final = (0, 1)
+"""GPIPortState, LLRP 1.0.1 section 12.2.6.3: low and high; 2 is unknown."""
 
 CONNECTION_STATUSES: Final = {
     "Success": ConnectionStatus.SUCCESS,
@@ -73,7 +77,16 @@ def _status(fields: Fields) -> Status:
     found = fields["LLRPStatus"]
     code = str(found.get("StatusCode", "unknown status"))
     words = [_text(found.get("ErrorDescription", b"")), *_error_details(found)]
-    return Status(code == "Success", code, ", ".join(filter(None, words))[:MAX_TEXT_CHARS])
+    text = ", ".join(filter(None, words))[:MAX_TEXT_CHARS]
+    return Status(code == "Success", code, text, tuple(_blamed(found)))
+
+
+def _blamed(found: Fields) -> Iterator[str]:
+    """The parameters on the way to what was wrong."""
+    inner = found.get("ParameterError")
+    while isinstance(inner, dict):
+        yield str(inner["ParameterType"])
+        inner = inner.get("ParameterError")
 
 
 def _error_details(found: Fields) -> list[str]:
@@ -95,8 +108,10 @@ def answer_of(kind: MessageType, message_id: int, fields: Fields) -> Answer:
     if status.ok and kind is MessageType.GET_READER_CONFIG_RESPONSE:
         properties = fields.get("AntennaProperties", [])
         antennas = {int(entry["AntennaID"]): bool(entry["AntennaConnected"]) for entry in properties}
+        levels = {entry["GPIPortNum"]: entry["GPIState"] for entry in fields.get("GPIPortCurrentState", [])}
+        inputs = {port: bool(level) for port, level in levels.items() if level in INPUT_LEVELS}
         heat = fields.get("ImpinjReaderTemperature", {}).get("Temperature")
-        return ConfigAnswer(kind, message_id, status, antennas, None if heat is None else float(heat))
+        return ConfigAnswer(kind, message_id, status, antennas, inputs, None if heat is None else float(heat))
     return Answer(kind, message_id, status)
 
 
@@ -127,7 +142,7 @@ def _capabilities(fields: Fields) -> Capabilities:
         power_dbm={entry["Index"]: _signed(entry["TransmitPowerValue"]) / 100 for entry in powers},
         modes=tuple(entry["ModeIdentifier"] for entry in modes),
         hop_table_ids=tuple(table["HopTableId"] for table in hop_tables),
-        fixed_channels=fixed.get("NumFrequencies", 0),
+        fixed_channels_khz=tuple(fixed.get("Frequency", ())),
     )
 
 

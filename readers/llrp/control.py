@@ -52,12 +52,14 @@ class GetConfig:
 class SetConfig:
     """SET_READER_CONFIG: a keepalive every `keepalive_ms`, and the named events (none: leave them as they are).
 
-    `hold`: keep events and reports from the end of this connection until the next client asks for them.
+    `inputs` are switched on: no trigger works without. `hold`: keep events and reports from the end of this connection
+    until the next client asks for them (None: leave that as it is).
     """
 
     keepalive_ms: int
     notifications: frozenset[NotificationKind] = frozenset()
-    hold: bool = False
+    inputs: tuple[int, ...] = ()
+    hold: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,11 @@ class GetTemperature:
 
 
 @dataclass(frozen=True, slots=True)
+class GetReport:
+    """GET_REPORT: the reports that have gathered, in an RO_ACCESS_REPORT."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnableEventsAndReports:
     """ENABLE_EVENTS_AND_REPORTS: what the reader held back while nobody was connected may come. Has no answer."""
 
@@ -191,6 +198,7 @@ Request = (
     | SetOutputs
     | EnableExtensions
     | GetTemperature
+    | GetReport
     | EnableEventsAndReports
     | KeepaliveAck
     | CloseConnection
@@ -202,11 +210,15 @@ Request = (
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """LLRPStatus, section 16.2.8.1: `code` is the standard's name of it, `text` all the reader said about it."""
+    """LLRPStatus, section 16.2.8.1: `code` is the standard's name of it, `text` all the reader said about it.
+
+    `blamed` are the parameters that it found wrong, each within the one before it, by the standard's names.
+    """
 
     ok: bool
     code: str
     text: str = ""
+    blamed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text}" if self.text else self.code
@@ -217,7 +229,7 @@ class Capabilities:
     """What a device can do, as far as a session needs it. Sections 16.2.3.1 (general) to 16.2.3.4 (regulatory).
 
     `power_dbm` maps each transmit power index to dBm; `modes` are the mode identifiers; `hop_table_ids` is empty
-    where the device does not hop, `fixed_channels` 0 where it does.
+    where the device does not hop, `fixed_channels_khz` where it does: there, channel 1 is the first of them.
     """
 
     manufacturer: int = 0
@@ -231,7 +243,7 @@ class Capabilities:
     power_dbm: Mapping[int, float] = field(default_factory=dict)
     modes: tuple[int, ...] = ()
     hop_table_ids: tuple[int, ...] = ()
-    fixed_channels: int = 0
+    fixed_channels_khz: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +264,10 @@ class CapabilitiesAnswer(Answer):
 
 @dataclass(frozen=True, slots=True)
 class ConfigAnswer(Answer):
-    """GET_READER_CONFIG_RESPONSE: which antennas are connected, as far as the device knows."""
+    """GET_READER_CONFIG_RESPONSE: which antennas are connected and which inputs are high, as far as it knows."""
 
     antennas: Mapping[int, bool]
+    inputs: Mapping[int, bool] = field(default_factory=dict)
     temperature_c: float | None = None
 
 

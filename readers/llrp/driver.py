@@ -48,6 +48,7 @@ class LlrpDriver:
         # Who looks deeper, for as long as they look: it is told what vendors add to the reports.
         self.on_details: Callable[[list[TagDetail]], None] | None = None
         self._link: Link | None = None
+        self._frees = False
         self._rests = False
         self._lamps: dict[int, bool] = {}
 
@@ -60,6 +61,8 @@ class LlrpDriver:
         link = Link(self.reader, self._settings, self._clock, sink, left_running=self._left_running)
         self._link = link
         link.details_sink = lambda: self.on_details
+        if self._frees:
+            link.free()
         if self._rests:
             link.take_turn(resting=True)
         for port, high in self._lamps.items():
@@ -81,7 +84,7 @@ class LlrpDriver:
             link.abort()
             if self._owns_lobby:
                 self._lobby.leave(self.reader)
-            self._left_running = link.was_reading or self._left_running
+            self._left_running = (link.was_reading or self._left_running) and not link.freed
         sink(link.state(ReaderCondition.FAILED, fault))
         raise ReaderError(fault)
 
@@ -92,6 +95,12 @@ class LlrpDriver:
     def resume(self) -> None:
         """It is this reader's turn."""
         self._take_turn(resting=False)
+
+    def free(self) -> None:
+        """The reader is no longer ours: when this driver ends, it is left idle for others."""
+        self._frees = True
+        if self._link is not None:
+            self._link.free()
 
     def signal(self, port: int, *, high: bool) -> None:
         """Switch an output, now or as soon as the reader is connected."""
@@ -161,6 +170,15 @@ class Link(asyncio.BufferedProtocol):
         self._session.signal(port, self._clock.monotonic_us(), high=high)
         self._serve_if_open()
 
+    def free(self) -> None:
+        """Leave the reader idle at the end."""
+        self._session.frees = True
+
+    @property
+    def freed(self) -> bool:
+        """Nothing of ours has been left on it."""
+        return self._session.freed
+
     def _serve_if_open(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._serve_session()
@@ -211,6 +229,7 @@ class Link(asyncio.BufferedProtocol):
                     self._session.receive(frame, now_us)
                 self._serve_session()
             if len(control) < len(frames):
+                self._session.reported(now_us)
                 self._deliver(frames, now_us)
         if self._frames.broken is not None:
             self._end(faults.not_understood(self._frames.broken))

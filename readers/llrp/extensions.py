@@ -32,6 +32,11 @@ def search_type(air: AirSettings) -> SearchType | None:
     return None if air.search_mode is None else SEARCH_TYPES[air.search_mode]
 
 
+def has_extensions(device: Capabilities) -> bool:
+    """It is one of the maker whose extensions we know."""
+    return device.manufacturer == VENDOR
+
+
 def wants_extensions(settings: LlrpSettings) -> bool:
     """Something of it only an Impinj reader can do."""
     air = (settings.air, *settings.per_antenna.values())
@@ -40,7 +45,7 @@ def wants_extensions(settings: LlrpSettings) -> bool:
 
 def unsupported(settings: LlrpSettings, device: Capabilities) -> Fault | None:
     """What is said of settings that this device is known not to have."""
-    if device.manufacturer == VENDOR or not wants_extensions(settings):
+    if has_extensions(device) or not wants_extensions(settings):
         return None
     text = "search_mode, tag_focus, fast_id and rf_details are Impinj's, and this reader is none"
     return Fault("refused_setting", text, "reading goes on without them; remove them from its table")
@@ -48,14 +53,14 @@ def unsupported(settings: LlrpSettings, device: Capabilities) -> Fault | None:
 
 def extend_antenna(plan: AntennaPlan, settings: LlrpSettings, air: AirSettings, device: Capabilities) -> AntennaPlan:
     """One antenna's plan with its filters and its search mode."""
-    wanted = search_type(air) if device.manufacturer == VENDOR else None
+    wanted = search_type(air) if has_extensions(device) else None
     return replace(plan, search_type=wanted, filters=settings.epc_filters)
 
 
 def extend_rospec(rospec: RoSpec, settings: LlrpSettings, device: Capabilities) -> RoSpec:
     """The plan of a whole reader with its triggers and what its reports carry besides."""
     content: list[VendorContent] = []
-    if device.manufacturer == VENDOR:
+    if has_extensions(device):
         content += [VendorContent.SERIALIZED_TID] if settings.fast_id else []
         content += RF_DETAILS if settings.rf_details else ()
     return replace(rospec, boundary=boundary_of(settings), vendor_content=tuple(content))

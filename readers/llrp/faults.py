@@ -90,6 +90,12 @@ def refused_setting(answer: Answer) -> Fault:
     return Fault("refused_setting", f"{answer.kind.name}: {answer.status}", "reading goes on without it")
 
 
+def left_out(keys: str) -> Fault:
+    """What an inventory does without, after the reader has refused it."""
+    text = f"the reader takes our inventory only without {keys}: that is left to the reader"
+    return Fault("refused_setting", text, "compare these settings with what its manual allows, or remove them")
+
+
 def overdue(awaited: str) -> Fault:
     """Connected, and then nothing."""
     return Fault("timeout", f"{awaited} did not come in time", "the reader is busy or hangs; restart it")
@@ -119,6 +125,13 @@ def reader_buffer(percent: int) -> Fault:
         return Fault("reader_overflow", "the reader's report buffer was full: it has dropped reads", hint)
     text = f"the reader's report buffer is {percent} % full"
     return Fault("reader_buffer", text, "the link or the gateway is too slow for it; at 100 % reads are lost")
+
+
+def hot(celsius: float) -> Fault:
+    """It will soon protect itself, or break."""
+    text = f"the reader is {celsius:g} °C warm inside"
+    hint = "give it air, or less to do (power_dbm, duty_percent): a hot reader sends less, stops, and ages"
+    return Fault("reader_hot", text, hint)
 
 
 def preempted(rospec_id: int, by: int) -> Fault:

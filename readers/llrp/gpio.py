@@ -31,6 +31,11 @@ class Boundary:
         """Only the reader knows when it inventories: its ROSpec events have to tell."""
         return self.start is not None or self.stop is not None
 
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The ports it depends on: they have to be switched on."""
+        return tuple(sorted({trigger.port for trigger in (self.start, self.stop) if trigger is not None}))
+
 
 WHEN_TOLD: Final = Boundary()
 """From START_ROSPEC to STOP_ROSPEC."""

@@ -12,7 +12,17 @@ from typing import Any, Final
 from sllurp.llrp_proto import LLRPError, Message_struct, Param_struct
 
 from readers.llrp.answers import ANSWER_KINDS, answer_of, notification_of, rospecs_answer_of
-from readers.llrp.control import Answer, GetRoSpecs, Keepalive, Message, Request, RoSpecsAnswer, SetConfig, Unneeded
+from readers.llrp.control import (
+    Answer,
+    GetReport,
+    GetRoSpecs,
+    Keepalive,
+    Message,
+    Request,
+    RoSpecsAnswer,
+    SetConfig,
+    Unneeded,
+)
 from readers.llrp.encoders import ENCODERS, Encoder
 from readers.llrp.holding import pack_hold, split_rospecs
 from readers.llrp.impinj import extensions_answer
@@ -79,10 +89,10 @@ _codec_log.addHandler(_complaints)
 def encode(request: Request, message_id: int) -> bytes:
     """The frame of `request`. Raises EncodeError when the codec left anything out."""
     kind, fields = request_fields(request)
-    # Two things that the codec cannot encode are packed here.
-    body = b"" if isinstance(request, GetRoSpecs) else encode_body(kind, fields)
-    if isinstance(request, SetConfig) and request.hold:
-        body += pack_hold(hold=True)
+    # What the codec cannot encode is packed here.
+    body = b"" if isinstance(request, GetRoSpecs | GetReport) else encode_body(kind, fields)
+    if isinstance(request, SetConfig) and request.hold is not None:
+        body += pack_hold(hold=request.hold)
     return pack_frame(Frame(kind, message_id, body))
 
 

@@ -1,13 +1,32 @@
 """What is known of a reader while it is connected, and how the gateway is told. Pure."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from readers.llrp import faults
+from readers.llrp.control import (
+    AntennaChange,
+    BufferFill,
+    ConnectionAttempt,
+    ConnectionClosed,
+    ConnectionStatus,
+    Happening,
+    InputChange,
+    ReaderException,
+    RoSpecEnded,
+    RoSpecStarted,
+)
 from readers.llrp.vendors import model_name
 from readers.model import AntennaCondition, Fault, ReaderCondition, ReaderState
 
 if TYPE_CHECKING:
     from readers.llrp.control import Capabilities
+
+HOT_C: Final = 70.0
+"""Readers for shops are made for rooms of up to 50 °C, and are some 20 K warmer inside."""
+
+COOL_AGAIN_C: Final = 65.0
+"""A reader at the limit is not told again and again."""
 
 
 class ReaderPicture:
@@ -22,6 +41,7 @@ class ReaderPicture:
         self.resting = False
         self.inputs: dict[int, bool] = {}
         self.temperature_c: float | None = None
+        self._hot = False
 
     def learn_antennas(self, connected: Mapping[int, bool]) -> bool:
         """Which antennas are there; ports that are not ours do not matter. True if that was news."""
@@ -29,6 +49,34 @@ class ReaderPicture:
         for antenna in self.antennas.keys() & connected.keys():
             self.antennas[antenna] = AntennaCondition.UP if connected[antenna] else AntennaCondition.DOWN
         return self.antennas != before
+
+    def learn_temperature(self, celsius: float) -> Fault | None:
+        """How warm it is inside; a fault where that has become too much."""
+        self.temperature_c = celsius
+        was_hot, self._hot = self._hot, celsius >= (COOL_AGAIN_C if self._hot else HOT_C)
+        return faults.hot(celsius) if self._hot and not was_hot else None
+
+    def learn(self, happening: Happening) -> tuple[bool, Fault | None]:
+        """Something that the reader tells: whether the picture is another one by it, and what to say of it."""
+        changed = False
+        fault: Fault | None = None
+        match happening:
+            case AntennaChange(antenna, connected):
+                changed = self.learn_antennas({antenna: connected})
+            case InputChange(port, high):
+                self.inputs[port] = high
+                changed = True
+            case ReaderException(text):
+                fault = faults.reader_exception(text)
+            case BufferFill(percent):
+                fault = faults.reader_buffer(percent)
+            case RoSpecEnded(rospec_id, by) if by:
+                fault = faults.preempted(rospec_id, by)
+            case ConnectionAttempt(ConnectionStatus.ANOTHER_ATTEMPTED):
+                fault = faults.RIVAL_CLIENT
+            case ConnectionAttempt() | ConnectionClosed() | RoSpecStarted() | RoSpecEnded():
+                pass
+        return changed, fault
 
     def state(self, *, clock_offset_ms: float | None = None, fault: Fault | None = None) -> ReaderState:
         """The event that says all of this."""

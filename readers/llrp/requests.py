@@ -14,6 +14,7 @@ from readers.llrp.control import (
     EnableRoSpec,
     GetCapabilities,
     GetConfig,
+    GetReport,
     GetRoSpecs,
     GetTemperature,
     KeepaliveAck,
@@ -54,6 +55,8 @@ def request_fields(request: Request) -> tuple[MessageType, Fields]:
 
 def _config_fields(request: SetConfig) -> Fields:
     fields: Fields = {"KeepaliveSpec": {"KeepaliveTriggerType": PERIODIC, "TimeInterval": request.keepalive_ms}}
+    if request.inputs:
+        fields["GPIPortCurrentState"] = [{"GPIPortNum": port, "GPIConfig": True} for port in request.inputs]
     if request.notifications:
         states = {NOTIFICATIONS[kind]: True for kind in sorted(request.notifications)}
         fields["ReaderEventNotificationSpec"] = {"EventNotificationState": states}
@@ -147,6 +150,7 @@ _REQUESTS: Final[Mapping[type, Callable[[Any], tuple[MessageType, Fields]]]] = {
     SetOutputs: lambda r: (MessageType.SET_READER_CONFIG, {"GPOWriteData": output_fields(r.outputs)}),
     EnableExtensions: lambda _: (MessageType.CUSTOM_MESSAGE, {"Payload": enable_extensions()}),
     GetTemperature: lambda _: (MessageType.GET_READER_CONFIG, _TEMPERATURE),
+    GetReport: lambda _: (MessageType.GET_REPORT, {}),
     EnableEventsAndReports: lambda _: (MessageType.ENABLE_EVENTS_AND_REPORTS, {}),
     KeepaliveAck: lambda _: (MessageType.KEEPALIVE_ACK, {}),
     CloseConnection: lambda _: (MessageType.CLOSE_CONNECTION, {}),

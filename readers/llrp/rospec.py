@@ -19,6 +19,8 @@ FIRST_CHANNEL: Final = 1
 HOPPING_CHANNEL: Final = 0
 """ChannelIndex counts from one; a hopping reader shows 0, and some refuse any other (LLRP 1.0.1 section 12.2.1.2)."""
 
+KHZ_PER_MHZ: Final = 1000
+
 UNSUITED: Final = "unsuited"
 """Fault kind: the settings ask for what this device cannot do."""
 
@@ -36,7 +38,7 @@ def _unsuited(text: str, hint: str) -> ReaderError:
 def plan_rospec(settings: LlrpSettings, device: Capabilities) -> RoSpec:
     """The ROSpec for `settings` on `device`.
 
-    Raises ReaderError (kind "unsuited") for an antenna, a power, a mode or a session that the device has not.
+    Raises ReaderError (kind "unsuited") for an antenna, a power, a channel, a mode or a session that it has not.
     """
     if not settings.antennas:
         raise _unsuited("no antenna is configured", "list the antenna ports that are in use")
@@ -44,12 +46,6 @@ def plan_rospec(settings: LlrpSettings, device: Capabilities) -> RoSpec:
         raise _unsuited(f"a report every {settings.report_every_tags} tags", f"choose 1 to {MAX_REPORT_EVERY_TAGS}")
     plans = tuple(_plan_antenna(port, settings, device) for port in sorted(set(settings.antennas)))
     return extend_rospec(RoSpec(ROSPEC_ID, plans, settings.report_every_tags), settings, device)
-
-
-def plain_rospec(rospec: RoSpec) -> RoSpec:
-    """The same inventory with everything left to the device that can be: for a reader that refuses the whole."""
-    plans = tuple(AntennaPlan(plan.antenna) for plan in rospec.antennas)
-    return RoSpec(rospec.rospec_id, plans, rospec.report_every_tags)
 
 
 def merge_air(base: AirSettings, over: AirSettings | None) -> AirSettings:
@@ -63,6 +59,7 @@ def merge_air(base: AirSettings, over: AirSettings | None) -> AirSettings:
         population=base.population if over.population is None else over.population,
         search_mode=base.search_mode if over.search_mode is None else over.search_mode,
         tag_focus=base.tag_focus if over.tag_focus is None else over.tag_focus,
+        channel=base.channel if over.channel is None else over.channel,
     )
 
 
@@ -83,6 +80,28 @@ def power_index(power_dbm: float, device: Capabilities) -> int:
     return max(allowed, key=lambda index: (allowed[index], -index))
 
 
+def channel_index(air: AirSettings, device: Capabilities) -> int:
+    """Which frequency to stay on, or that of a device that hops."""
+    if air.channel is None:
+        return HOPPING_CHANNEL if device.hop_table_ids else FIRST_CHANNEL
+    if device.hop_table_ids:
+        raise _unsuited(f"channel {air.channel}: this reader hops, it stays on none", "leave channel out")
+    if not device.fixed_channels_khz:
+        raise _unsuited(
+            f"channel {air.channel} cannot be set: the reader lists none",
+            "set the reader's region, or leave channel out",
+        )
+    if not FIRST_CHANNEL <= air.channel <= len(device.fixed_channels_khz):
+        listed = ", ".join(
+            f"{number} ({khz / KHZ_PER_MHZ:g} MHz)"
+            for number, khz in enumerate(device.fixed_channels_khz, FIRST_CHANNEL)
+        )
+        raise _unsuited(f"channel {air.channel} is none of this reader's", f"it lists: {listed}")
+    if air.power_dbm is None:
+        raise _unsuited("channel without power_dbm", "set power_dbm too: LLRP sends the two together")
+    return air.channel
+
+
 def _plan_antenna(port: int, settings: LlrpSettings, device: Capabilities) -> AntennaPlan:
     if not 1 <= port <= (device.max_antennas or MAX_ANTENNA):
         # Port 0 would mean all of them, known or not: which zone would its reads belong to?
@@ -100,7 +119,7 @@ def _plan_antenna(port: int, settings: LlrpSettings, device: Capabilities) -> An
         antenna=port,
         power_index=None if air.power_dbm is None else power_index(air.power_dbm, device),
         hop_table_id=device.hop_table_ids[0] if device.hop_table_ids else 0,
-        channel_index=HOPPING_CHANNEL if device.hop_table_ids else FIRST_CHANNEL,
+        channel_index=channel_index(air, device),
         mode=air.mode,
         session=_or_default(air.session, DEFAULT_SESSION) if singulation else None,
         population=_or_default(air.population, DEFAULT_POPULATION) if singulation else None,

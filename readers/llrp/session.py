@@ -1,62 +1,46 @@
 """One LLRP connection from the reader's first event to its end: frames and the time in, bytes and events out. Pure.
 
-What happens when is states.TABLE; this module tells which event a frame is, and carries out the commands. Answers
-belong to requests by message id, whatever else arrives in between.
+What happens when is states.TABLE; interpreter.py tells which event a frame is, and this module carries out the
+commands.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from readers.driver import ReaderError
 from readers.llrp import faults
 from readers.llrp.clock import SECOND_US, ReaderClock
 from readers.llrp.control import (
     Answer,
-    AntennaChange,
-    BufferFill,
     CapabilitiesAnswer,
     CloseConnection,
     ConfigAnswer,
-    ConnectionAttempt,
-    ConnectionClosed,
-    ConnectionStatus,
     DeleteAccessSpec,
     DeleteRoSpec,
     EnableEventsAndReports,
-    EnableExtensions,
     EnableRoSpec,
     GetCapabilities,
     GetConfig,
     GetRoSpecs,
-    GetTemperature,
-    Happening,
-    InputChange,
     Keepalive,
     Notification,
     NotificationKind,
-    ReaderException,
     Request,
-    RoSpecEnded,
     RoSpecsAnswer,
-    RoSpecStarted,
     SetConfig,
-    SetOutputs,
     StartRoSpec,
-    Status,
 )
-from readers.llrp.extensions import unsupported, wants_extensions
+from readers.llrp.interpreter import Interpreter, Situation
 from readers.llrp.inventory import OwnInventory
-from readers.llrp.lamps import Lamps
-from readers.llrp.messages import decode
 from readers.llrp.outbox import Outbox
 from readers.llrp.picture import ReaderPicture
 from readers.llrp.requests import ANSWER_KINDS
 from readers.llrp.rospec import ROSPEC_ID
 from readers.llrp.settings import LlrpSettings
-from readers.llrp.states import TABLE, Command, Event, State
-from readers.llrp.verdicts import VERDICTS, Cause, Circumstances, find_attempt
-from readers.llrp.wire import Frame, FrameError, MessageType
+from readers.llrp.sideline import Sideline
+from readers.llrp.states import AT_WORK, TABLE, Command, Event, State
+from readers.llrp.verdicts import VERDICTS, Cause, Circumstances
+from readers.llrp.waiting import Waiting
+from readers.llrp.wire import Frame
 from readers.model import Fault, ReaderCondition, ReaderNotice, ReaderState
 
 MISSED_KEEPALIVES: Final = 2
@@ -64,10 +48,6 @@ MISSED_KEEPALIVES: Final = 2
 
 CLOSE_TIMEOUT_US: Final = SECOND_US
 """A reader that is well answers CLOSE_CONNECTION in milliseconds; a driver has two seconds to be gone."""
-
-
-TEMPERATURE_EVERY_US: Final = 60 * SECOND_US
-"""A reader warms up over minutes."""
 
 
 class UnexpectedEvent(Exception):  # noqa: N818 - an error of ours, named after what it reports
@@ -79,21 +59,12 @@ class UnexpectedEvent(Exception):  # noqa: N818 - an error of ours, named after 
         self.event = event
 
 
-@dataclass(frozen=True, slots=True)
-class _Awaited:
-    """What must come next, and by when: the answer to the one request that is out, or the connection event."""
-
-    name: str
-    until_us: int
-    message_id: int = 0
-    kind: MessageType = MessageType.READER_EVENT_NOTIFICATION
-
-
 class Session:
     """The protocol of one connection; used once. Send and tell what it wants after every call.
 
     It is over when `state` is CLOSED; `fault` says why (None: because it was asked to). Call `tick` when
-    `deadline_us` has come. `left_running`: an earlier connection left our ROSpec at work on this reader.
+    `deadline_us` has come. `left_running`: an earlier connection left our ROSpec at work on this reader. A session that
+    `frees` the reader leaves it idle when it is closed (`freed`).
     """
 
     def __init__(
@@ -104,17 +75,18 @@ class Session:
         self.clock = ReaderClock()
         self.stamps_are_utc = True
         self.picture = ReaderPicture(reader, address, settings.antennas)
+        self.frees = not settings.hold
+        self.freed = False
         self._settings = settings
-        self._now_us = self._heard_us = now_us
+        self._now_us = self._heard_us = self._reported_us = now_us
         self._watching = False
         self._left_running = left_running
         self._abandoned_id = 0
         self._inventory = OwnInventory()
-        self._extended = False
-        self._heat_due_us = now_us
         self._outbox = Outbox()
-        self._lamps = Lamps(settings.outputs)
-        self._awaited: _Awaited | None = _Awaited("the connection event", now_us + _us(settings.connect_timeout_s))
+        self._sideline = Sideline(settings, self._outbox, now_us)
+        self._interpreter = Interpreter(settings, self._inventory, self._outbox, self._sideline)
+        self._awaited: Waiting | None = Waiting("the connection event", now_us, _us(settings.connect_timeout_s))
         self._events: list[ReaderState | ReaderNotice] = []
         self._actions = self._bind_actions()
         self._requests = self._bind_requests()
@@ -124,27 +96,37 @@ class Session:
     def receive(self, frame: Frame, now_us: int) -> None:
         """Any frame but a report."""
         self.heard(now_us)
-        self._step(*self._understand(frame))
+        situation = Situation(self.state, self._awaited, self._abandoned_id, self.picture.inputs, now_us)
+        self._step(*self._interpreter.read(frame, situation))
 
     def heard(self, now_us: int) -> None:
         """Any message proves life."""
         self._now_us = self._heard_us = now_us
 
+    def reported(self, now_us: int) -> None:
+        """Reports have come; what is waited for may be behind more of them."""
+        self._reported_us = now_us
+
     def tick(self, now_us: int) -> None:
         """Let what is overdue happen."""
         self._now_us = now_us
-        self._ask_temperature()
-        silent_at_us = self._silent_at_us
-        if self._awaited is not None and now_us >= self._awaited.until_us:
+        if self.state in AT_WORK:
+            self._sideline.tick(now_us)
+        if _is_due(self._awaited_until_us, now_us):
             self._step(Event.TIMED_OUT, None)
-        elif silent_at_us is not None and now_us >= silent_at_us:
+        elif _is_due(self._silent_at_us, now_us):
             self._step(Event.SILENT, None)
+        elif _is_due(self._stopped_at_us, now_us):
+            self._step(Event.STOPPED, None)
 
     def close(self, now_us: int) -> None:
         """Begin to leave politely."""
         self._now_us = now_us
-        self._lamps.darken()
+        self._sideline.lamps.darken()
         self._light()
+        if self.frees and self.state in (State.ENABLING, State.STARTING, *AT_WORK):
+            self._outbox.aside(DeleteRoSpec(ROSPEC_ID))
+            self.freed = True
         self._step(Event.STOP, None)
 
     def rest(self, now_us: int) -> None:
@@ -160,8 +142,8 @@ class Session:
     def signal(self, port: int, now_us: int, *, high: bool) -> None:
         """Switch an output, now or as soon as the reader is connected."""
         self._now_us = now_us
-        self._lamps.show(port, high=high)
-        if self.state in {State.READING, State.RESTING}:
+        self._sideline.lamps.show(port, high=high)
+        if self.state in AT_WORK:
             self._light()
 
     # What goes out
@@ -171,8 +153,9 @@ class Session:
         """When to call `tick` at the latest."""
         due = [
             self._silent_at_us,
-            None if self._awaited is None else self._awaited.until_us,
-            self._heat_due_us if self._may_ask_temperature else None,
+            self._awaited_until_us,
+            self._stopped_at_us,
+            self._sideline.due_us if self.state in AT_WORK else None,
         ]
         return min((moment for moment in due if moment is not None), default=None)
 
@@ -185,79 +168,19 @@ class Session:
         events, self._events = self._events, []
         return events
 
-    # Which event a frame is
-
     @property
     def _silent_at_us(self) -> int | None:
         if not self._watching:
             return None
         return self._heard_us + int(_us(self._settings.keepalive_s) * (MISSED_KEEPALIVES + 0.5))
 
-    def _answers(self, kind: int, message_id: int) -> bool:
-        awaited = self._awaited
-        # Message id 0 is no request's: the connection event is awaited too, but answers nothing.
-        return (
-            awaited is not None
-            and 0 < awaited.message_id == message_id
-            and kind in {awaited.kind, MessageType.ERROR_MESSAGE}
-        )
+    @property
+    def _awaited_until_us(self) -> int | None:
+        return None if self._awaited is None else self._awaited.due_us(self._reported_us)
 
-    def _understand(self, frame: Frame) -> tuple[Event, Cause]:
-        try:
-            message = decode(frame)
-        except FrameError as error:
-            if self._answers(frame.kind, frame.message_id):
-                # The answer has come and cannot be read: to wait any longer for it is no use.
-                status = Status(ok=False, code="undecodable", text=error.text)
-                return Event.REFUSED, Answer(MessageType(frame.kind), frame.message_id, status)
-            return Event.ODD, faults.undecodable(error)
-        if isinstance(message, Keepalive):
-            return Event.KEEPALIVE, message
-        if isinstance(message, Notification):
-            return self._understand_notification(message), message
-        if isinstance(message, Answer):
-            return self._understand_answer(message)
-        return Event.ODD, faults.stray(message.kind, message.message_id)
-
-    def _understand_notification(self, message: Notification) -> Event:
-        if any(isinstance(happening, ConnectionClosed) for happening in message.happenings):
-            return Event.CLOSED_BY_READER
-        attempt = find_attempt(message)
-        turns = (self._inventory.event_of(happening, self.state) for happening in message.happenings)
-        turn = next(filter(None, turns), None)
-        if turn is not None:
-            return turn
-        if self.state is not State.AWAITING_EVENT or attempt is None:
-            return Event.NOTIFIED
-        return Event.ACCEPTED if attempt is ConnectionStatus.SUCCESS else Event.TURNED_AWAY
-
-    def _understand_answer(self, message: Answer) -> tuple[Event, Cause]:
-        aside = self._outbox.take_aside(message)
-        if aside is not None:
-            return self._understand_aside(aside, message), message
-        if 0 < message.message_id == self._abandoned_id:
-            return Event.ASIDE_ANSWERED, None
-        if not self._answers(message.kind, message.message_id):
-            return Event.ODD, faults.stray(message.kind, message.message_id, str(message.status))
-        if not message.status.ok or message.kind is MessageType.ERROR_MESSAGE:
-            return Event.REFUSED, message
-        return self._understand_success(message)
-
-    def _understand_success(self, message: Answer) -> tuple[Event, Cause]:
-        if isinstance(message, CapabilitiesAnswer):
-            try:
-                self._inventory.plan(self._settings, message.capabilities)
-            except ReaderError as error:
-                return Event.UNSUITED, error.fault
-        if isinstance(message, RoSpecsAnswer) and self._inventory.adoptable(message):
-            return Event.ADOPTABLE, message
-        return self._inventory.way_on() if self.state is State.ENABLING else Event.ANSWERED, message
-
-    def _understand_aside(self, aside: Request, message: Answer) -> Event:
-        if message.status.ok and message.kind is not MessageType.ERROR_MESSAGE:
-            return Event.ASIDE_ANSWERED
-        starting = isinstance(aside, StartRoSpec) and self.state is State.READING
-        return Event.REFUSED if starting else Event.ASIDE_REFUSED
+    @property
+    def _stopped_at_us(self) -> int | None:
+        return self._inventory.overdue_us if self.state is State.READING else None
 
     # The table at work
 
@@ -308,20 +231,19 @@ class Session:
             self._abandoned_id = self._awaited.message_id
         patience_us = CLOSE_TIMEOUT_US if closing else _us(self._settings.answer_timeout_s)
         kind = ANSWER_KINDS[type(request)]
-        self._awaited = _Awaited(kind.name, self._now_us + patience_us, message_id, kind)
+        self._awaited = Waiting(kind.name, self._now_us, patience_us, message_id, kind, hurried=closing)
 
     def _bind_requests(self) -> Mapping[Command, Callable[[], Request]]:
         return {
             Command.ASK_CAPABILITIES: GetCapabilities,
             Command.ASK_CONFIG: GetConfig,
-            Command.CONFIGURE: lambda: SetConfig(self._keepalive_ms, self._notifications(), hold=self._can_hold),
-            Command.CONFIGURE_EVENTS: lambda: SetConfig(self._keepalive_ms, self._notifications()),
+            Command.CONFIGURE: lambda: self._configuration(hold=self._settings.hold if self._can_hold else None),
+            Command.CONFIGURE_EVENTS: self._configuration,
             Command.CONFIGURE_KEEPALIVE: lambda: SetConfig(self._keepalive_ms),
             Command.DELETE_ACCESSSPECS: DeleteAccessSpec,
             Command.ASK_ROSPECS: GetRoSpecs,
             Command.DELETE_ROSPECS: DeleteRoSpec,
             Command.ADD: self._inventory.add,
-            Command.ADD_PLAIN: self._inventory.add_plain,
             Command.ENABLE: lambda: EnableRoSpec(ROSPEC_ID),
             Command.START: lambda: StartRoSpec(ROSPEC_ID),
             Command.SEND_CLOSE: CloseConnection,
@@ -343,6 +265,7 @@ class Session:
             Command.LEARN_ASIDE: self._learn_aside,
             Command.NOTE_HAPPENINGS: self._note_happenings,
             Command.NOTE_REFUSAL: self._note_refusal,
+            Command.NOTE_LEFT_OUT: self._note_left_out,
             Command.NOTE_ODD: self._note_odd,
             Command.NOTE_LOSS: self._note_loss,
         }
@@ -361,6 +284,9 @@ class Session:
             wanted.add(NotificationKind.INPUT)
         return frozenset(wanted)
 
+    def _configuration(self, *, hold: bool | None = None) -> SetConfig:
+        return SetConfig(self._keepalive_ms, self._notifications(), self._inventory.boundary.inputs, hold)
+
     @property
     def _can_hold(self) -> bool:
         return self.picture.device is not None and self.picture.device.can_hold
@@ -375,15 +301,13 @@ class Session:
     def _learn_capabilities(self, cause: Cause) -> None:
         if isinstance(cause, CapabilitiesAnswer):
             self.picture.device = cause.capabilities
-            lacking = unsupported(self._settings, cause.capabilities)
-            if lacking is not None:
-                self._note(lacking)
-            elif wants_extensions(self._settings):
-                self._outbox.aside(EnableExtensions())
+            self._note(self._sideline.meet(cause.capabilities))
 
     def _learn_antennas(self, cause: Cause) -> None:
         if isinstance(cause, ConfigAnswer):
             self.picture.learn_antennas(cause.antennas)
+            watched = self._inventory.boundary.inputs
+            self.picture.inputs |= {port: high for port, high in cause.inputs.items() if port in watched}
 
     def _watch(self, _cause: Cause) -> None:
         self._watching = True
@@ -403,63 +327,40 @@ class Session:
     def _tell_reading(self, *, resting: bool) -> None:
         self.picture.resting = resting
         self._tell(ReaderCondition.READING)
-        self._lamps.show_reading(reading=not resting)
+        self._sideline.lamps.show_reading(reading=not resting)
         self._light()
 
     def _light(self) -> None:
         """Bring the outputs to what they should show."""
         if self.state is State.AWAITING_EVENT:
             return
-        changed = self._lamps.take_changes()
-        if changed:
-            self._outbox.aside(SetOutputs(changed))
+        self._sideline.light()
 
     def _learn_aside(self, cause: Cause) -> None:
         if isinstance(cause, ConfigAnswer) and cause.temperature_c not in {None, self.picture.temperature_c}:
-            self.picture.temperature_c = cause.temperature_c
+            self._note(self.picture.learn_temperature(cause.temperature_c))
             self._tell(self.picture.condition)
-        elif isinstance(cause, Answer) and cause.kind is MessageType.CUSTOM_MESSAGE:
-            self._extended = True
+        elif isinstance(cause, Answer) and cause.status.ok:
+            self._sideline.learn(cause)
 
-    @property
-    def _may_ask_temperature(self) -> bool:
-        return self._extended and self.state in {State.READING, State.RESTING}
-
-    def _ask_temperature(self) -> None:
-        if self._may_ask_temperature and self._now_us >= self._heat_due_us:
-            self._heat_due_us = self._now_us + TEMPERATURE_EVERY_US
-            self._outbox.aside(GetTemperature())
-
-    def _note(self, fault: Fault) -> None:
-        self._events.append(ReaderNotice(self.picture.reader, fault))
+    def _note(self, fault: Fault | None) -> None:
+        if fault is not None:
+            self._events.append(ReaderNotice(self.picture.reader, fault))
 
     def _note_happenings(self, cause: Cause) -> None:
         if isinstance(cause, Notification):
             for happening in cause.happenings:
-                self._note_happening(happening)
-
-    def _note_happening(self, happening: Happening) -> None:
-        match happening:
-            case AntennaChange(antenna, connected):
-                if self.picture.learn_antennas({antenna: connected}):
+                changed, fault = self.picture.learn(happening)
+                self._note(fault)
+                if changed:
                     self._tell(self.picture.condition)
-            case ReaderException(text):
-                self._note(faults.reader_exception(text))
-            case BufferFill(percent):
-                self._note(faults.reader_buffer(percent))
-            case InputChange(port, high):
-                self.picture.inputs[port] = high
-                self._tell(self.picture.condition)
-            case RoSpecEnded(rospec_id, by) if by:
-                self._note(faults.preempted(rospec_id, by))
-            case ConnectionAttempt(ConnectionStatus.ANOTHER_ATTEMPTED):
-                self._note(faults.RIVAL_CLIENT)
-            case ConnectionAttempt() | ConnectionClosed() | RoSpecStarted() | RoSpecEnded():
-                pass
 
     def _note_refusal(self, cause: Cause) -> None:
         if isinstance(cause, Answer):
             self._note(faults.refused_setting(cause))
+
+    def _note_left_out(self, _cause: Cause) -> None:
+        self._note(faults.left_out("; ".join(self._inventory.left_out)))
 
     def _note_loss(self, cause: Cause) -> None:
         """A reader that has forgotten what we left running has been restarted, or emptied by another client."""
@@ -469,6 +370,10 @@ class Session:
     def _note_odd(self, cause: Cause) -> None:
         if isinstance(cause, Fault):
             self._note(cause)
+
+
+def _is_due(moment_us: int | None, now_us: int) -> bool:
+    return moment_us is not None and now_us >= moment_us
 
 
 def _us(seconds: float) -> int:

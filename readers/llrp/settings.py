@@ -86,7 +86,8 @@ class AirSettings:
 
     `power_dbm`: transmit power, mapped to the nearest entry of the device's table that does not exceed it.
     `session`: Gen2 session 0..3. `mode`: the index of a mode the device lists. `population`: tags expected in view.
-    `search_mode`, and `tag_focus` (a tag answers once and is kept quiet; session 1): on Impinj readers.
+    `search_mode`, and `tag_focus` (a tag answers once and is kept quiet; session 1): on Impinj readers. `channel`: an
+    entry of the frequency table of a reader that does not hop, counted from 1 (None: the first); needs `power_dbm`.
     """
 
     power_dbm: float | None = None
@@ -95,6 +96,7 @@ class AirSettings:
     population: int | None = None
     search_mode: SearchMode | None = None
     tag_focus: bool | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class LlrpSettings:
 
     Only tags that fit one of `epc_filters` answer (none: all). `fast_id` reads TIDs too, and `rf_details` phase,
     Doppler shift and signal in 1/100 dBm, for diagnosis: on Impinj readers. The reader inventories for `duty_percent`
-    of each `duty_period_s`, or from `start_gpi` to `stop_gpi`; `outputs` are its signal lamps.
+    of each `duty_period_s`, or from `start_gpi` to `stop_gpi`; `outputs` are its signal lamps. `hold`: while nobody is
+    connected it goes on, and keeps its reports for us; else a stop leaves it idle, free for other programs.
     """
 
     host: str
@@ -146,6 +149,7 @@ class LlrpSettings:
     start_gpi: InputTrigger | None = None
     stop_gpi: InputTrigger | None = None
     outputs: tuple[Output, ...] = ()
+    hold: bool = True
 
     @property
     def address(self) -> str:

@@ -1,7 +1,7 @@
 """The life of an LLRP connection as one table: (state, event) -> (commands, next state). Pure data.
 
-A pair that is absent cannot happen: session.py makes an answer only of what was asked, a timeout only of what is
-awaited. Meeting one is an error of ours.
+A pair that is absent cannot happen: there is an answer only to what was asked, a timeout only of what is awaited.
+Meeting one is an error of ours.
 """
 
 from enum import StrEnum
@@ -21,7 +21,7 @@ class State(StrEnum):
     ASKING_ROSPECS = "asking_rospecs"
     CLEARING_ROSPECS = "clearing_rospecs"
     ADDING = "adding"
-    ADDING_PLAIN = "adding_plain"
+    ADDING_LESS = "adding_less"
     ENABLING = "enabling"
     STARTING = "starting"
     READING = "reading"
@@ -37,6 +37,7 @@ class Event(StrEnum):
     TURNED_AWAY = "turned_away"
     ANSWERED = "answered"
     REFUSED = "refused"
+    UNYIELDING = "unyielding"
     UNSUITED = "unsuited"
     ADOPTABLE = "adoptable"
     STOPPED = "stopped"
@@ -72,7 +73,6 @@ class Command(StrEnum):
     ASK_ROSPECS = "ask_rospecs"
     DELETE_ROSPECS = "delete_rospecs"
     ADD = "add"
-    ADD_PLAIN = "add_plain"
     ENABLE = "enable"
     START = "start"
     WATCH = "watch"
@@ -87,6 +87,7 @@ class Command(StrEnum):
     LEARN_ASIDE = "learn_aside"
     NOTE_HAPPENINGS = "note_happenings"
     NOTE_REFUSAL = "note_refusal"
+    NOTE_LEFT_OUT = "note_left_out"
     NOTE_ODD = "note_odd"
     NOTE_LOSS = "note_loss"
     FAIL_TURNED_AWAY = "fail_turned_away"
@@ -103,9 +104,10 @@ Step = tuple[tuple[Command, ...], State]
 
 LIVE: Final = tuple(state for state in S if state is not S.CLOSED)
 OPEN: Final = tuple(state for state in LIVE if state is not S.CLOSING)
-ASKING: Final = tuple(state for state in OPEN if state not in {S.AWAITING_EVENT, S.READING, S.RESTING})
+AT_WORK: Final = (S.READING, S.RESTING)
+ASKING: Final = tuple(state for state in OPEN if state not in {S.AWAITING_EVENT, *AT_WORK})
 CONFIGURINGS: Final = (S.CONFIGURING, S.CONFIGURING_EVENTS, S.CONFIGURING_KEEPALIVE)
-ADDINGS: Final = (S.ADDING, S.ADDING_PLAIN)
+ADDINGS: Final = (S.ADDING, S.ADDING_LESS)
 WATCHED: Final = (
     S.CLEARING_ACCESSSPECS,
     S.ASKING_ROSPECS,
@@ -113,10 +115,9 @@ WATCHED: Final = (
     *ADDINGS,
     S.ENABLING,
     S.STARTING,
-    S.READING,
-    S.RESTING,
+    *AT_WORK,
 )
-INDISPENSABLE: Final = (S.ASKING_CAPABILITIES, S.CONFIGURING_KEEPALIVE, S.ADDING_PLAIN, S.ENABLING, S.STARTING)
+INDISPENSABLE: Final = (S.ASKING_CAPABILITIES, S.CONFIGURING_KEEPALIVE, S.ENABLING, S.STARTING)
 """Where a refusal ends the connection; everywhere else it is noted, and the session goes on."""
 
 TABLE: Final[dict[tuple[State, Event], Step]] = {
@@ -125,7 +126,7 @@ TABLE: Final[dict[tuple[State, Event], Step]] = {
     **{(state, E.NOTIFIED): ((C.NOTE_HAPPENINGS,), state) for state in LIVE},
     **{(state, E.ODD): ((C.NOTE_ODD,), state) for state in LIVE},
     **{(state, E.CLOSED_BY_READER): ((C.FAIL_CLOSED_BY_READER,), S.CLOSED) for state in OPEN},
-    **{(state, E.STOP): ((C.SEND_CLOSE,), S.CLOSING) for state in (*ASKING, S.READING, S.RESTING)},
+    **{(state, E.STOP): ((C.SEND_CLOSE,), S.CLOSING) for state in (*ASKING, *AT_WORK)},
     **{(state, E.TIMED_OUT): ((C.FAIL_TIMEOUT, C.SEND_CLOSE), S.CLOSING) for state in ASKING},
     **{(state, E.SILENT): ((C.FAIL_SILENT, C.SEND_CLOSE), S.CLOSED) for state in WATCHED},
     **{(state, E.REFUSED): ((C.FAIL_REJECTED, C.SEND_CLOSE), S.CLOSING) for state in INDISPENSABLE},
@@ -156,8 +157,12 @@ TABLE: Final[dict[tuple[State, Event], Step]] = {
     (S.ASKING_ROSPECS, E.REFUSED): ((C.NOTE_REFUSAL, C.DELETE_ROSPECS), S.CLEARING_ROSPECS),
     (S.CLEARING_ROSPECS, E.ANSWERED): ((C.ADD,), S.ADDING),
     (S.CLEARING_ROSPECS, E.REFUSED): ((C.NOTE_REFUSAL, C.ADD), S.ADDING),
-    **{(state, E.ANSWERED): ((C.ENABLE,), S.ENABLING) for state in ADDINGS},
-    (S.ADDING, E.REFUSED): ((C.NOTE_REFUSAL, C.ADD_PLAIN), S.ADDING_PLAIN),
+    (S.ADDING, E.ANSWERED): ((C.ENABLE,), S.ENABLING),
+    # As long as there is less that can be asked for, it is.
+    (S.ADDING, E.REFUSED): ((C.NOTE_REFUSAL, C.ADD), S.ADDING_LESS),
+    (S.ADDING_LESS, E.REFUSED): ((C.ADD,), S.ADDING_LESS),
+    (S.ADDING_LESS, E.ANSWERED): ((C.NOTE_LEFT_OUT, C.ENABLE), S.ENABLING),
+    **{(state, E.UNYIELDING): ((C.FAIL_REJECTED, C.SEND_CLOSE), S.CLOSING) for state in ADDINGS},
     (S.ENABLING, E.ANSWERED): ((C.START,), S.STARTING),
     (S.STARTING, E.ANSWERED): ((C.TELL_READING,), S.READING),
     (S.READING, E.STOPPED): ((C.NOTE_HAPPENINGS, C.FAIL_STOPPED, C.SEND_CLOSE), S.CLOSING),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from readers.port.settings import PortSettings
+
 MIN_POWER_DBM = 0.0
 MAX_POWER_DBM = 33.0
 """Modules of this family end at 20, 26 or 30 dBm; what is above cannot be meant. Each tells what it has taken."""
@@ -36,13 +38,12 @@ class SwitchCoding(StrEnum):
 class M100Settings:
     """One module: the port it is on, where it stands and how it inventories.
 
-    `url`: `serial:///dev/...` or `socket://host:port`. `region` and `power_dbm` (dBm at the module's own connector)
-    have no default; both are written at every connection and read back. `session` 0..3 and `q` 0..15 are Gen2's; 2 to
-    the power of `q` slots a round. More than one antenna needs an external switch on the module's `switch_pins`; each
-    antenna then looks for `dwell_s` at a time.
+    `region` and `power_dbm` (dBm at the module's own connector) have no default; both are written at every connection
+    and read back. `session` 0..3 and `q` 0..15 are Gen2's; a round has 2 to the power of `q` slots. More than one
+    antenna needs an external switch on the module's `switch_pins`; each antenna then looks for `dwell_s` at a time.
     """
 
-    url: str
+    port: PortSettings
     antennas: tuple[int, ...]
     region: Region
     power_dbm: float
@@ -70,4 +71,4 @@ class M100Settings:
     @property
     def address(self) -> str:
         """Where the module is, for people."""
-        return self.url.removeprefix("serial://").partition("?")[0]
+        return self.port.address

@@ -68,7 +68,7 @@ def defect(address: str) -> Fault:
 def another_device(address: str, expected: str, found: str) -> Fault:
     """The port is there, the device behind it is not the one it was."""
     text = f"the device at {address} says it is {found!r}, not {expected!r}"
-    hint = "nothing of it is used: plug the right one in, or configure the new one (serial_number, calibration)"
+    hint = "nothing of it is used: plug the right one in, or configure the new one (its serial_number, its calibration)"
     return Fault("another_device", text, hint)
 
 

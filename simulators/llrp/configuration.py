@@ -15,6 +15,7 @@ _DEFAULT_EVENTS = frozenset({EventType.READER_EXCEPTION, EventType.ANTENNA})
 # What a R420 reports until told otherwise, tag by tag.
 _DEFAULT_REPORT = frozenset({"EnableAntennaID", "EnablePeakRSSI", "EnableFirstSeenTimestamp"})
 _PERIODIC = 1  # KeepaliveTriggerType, section 12.2.4
+_UNKNOWN = 2  # GPIPortState, section 12.2.6.3
 
 
 class Configuration:
@@ -22,6 +23,7 @@ class Configuration:
 
     def __init__(self, personality: Personality) -> None:
         self._personality = personality
+        self.inputs = dict.fromkeys(_GPI_PORTS, False)
         self.reset()
 
     def reset(self) -> None:
@@ -32,6 +34,8 @@ class Configuration:
         self._access_report = element(P.AccessReportSpec, AccessReportTrigger=1)
         self._keepalive = element(P.KeepaliveSpec, KeepaliveTriggerType=0, PeriodicTriggerValue=0)
         self._gpo = dict.fromkeys(_GPI_PORTS, 0)
+        # Inputs do nothing until a client switches them on (section 12.2.6.3).
+        self._gpi_enabled: frozenset[int] = frozenset()
         self.holds = False
 
     @property
@@ -54,6 +58,10 @@ class Configuration:
     def wants(self, event: EventType) -> bool:
         """Whether the client asked to be told of such events."""
         return event in self._events
+
+    def is_enabled(self, port: int) -> bool:
+        """Whether an input is looked at."""
+        return port in self._gpi_enabled
 
     def apply(self, request: Element) -> None:
         """Take over a SET_READER_CONFIG, all of it or nothing. Raises BadMessageError."""
@@ -78,6 +86,9 @@ class Configuration:
             self._configure_antenna(conf)
         for gpo in request.every(P.GPOWriteData):
             self._gpo[gpo.num("GPOPortNumber")] = gpo.num("GPOData")
+        for gpi in request.every(P.GPIPortCurrentState):
+            port = {gpi.num("GPIPortNum")}
+            self._gpi_enabled = self._gpi_enabled | port if gpi.num("Config") else self._gpi_enabled - port
         events = request.maybe(P.ReaderEventNotificationSpec)
         for state in events.every(P.EventNotificationState) if events else ():
             kind = {state.num("EventType")}
@@ -101,7 +112,13 @@ class Configuration:
             ConfigRequest.CONFIGURATION_STATE_VALUE: (self._state_value(rospecs),),
             ConfigRequest.KEEPALIVE_SPEC: (self._keepalive,),
             ConfigRequest.GPI_PORT_CURRENT_STATE: tuple(
-                element(P.GPIPortCurrentState, GPIPortNum=port, Config=0, State=0) for port in _GPI_PORTS
+                element(
+                    P.GPIPortCurrentState,
+                    GPIPortNum=port,
+                    Config=int(self.is_enabled(port)),
+                    State=int(high) if self.is_enabled(port) else _UNKNOWN,
+                )
+                for port, high in self.inputs.items()
             ),
             ConfigRequest.GPO_WRITE_DATA: tuple(
                 element(P.GPOWriteData, GPOPortNumber=port, GPOData=data) for port, data in self._gpo.items()

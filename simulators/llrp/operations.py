@@ -101,7 +101,10 @@ class Operations:
         )
 
     def set_input(self, port: int, *, high: bool, now_us: int) -> None:
-        """An input changes: the client is told if it asked for that, and ROSpecs start and stop by it."""
+        """An input changes; one that is on is told of if the client asked for that, and starts and stops ROSpecs."""
+        self._configuration.inputs[port] = high
+        if not self._configuration.is_enabled(port):
+            return
         self._outlet.event(EventType.GPI, element(P.GPIEvent, GPIPortNumber=port, GPIEvent=int(high)), now_us)
         self._run(now_us)
         for slot in self._slots.values():
@@ -269,6 +272,7 @@ class Operations:
         return read_rospec(parameter, personality.capabilities, knows_tag_observation=personality.knows_tag_observation)
 
     def _add(self, request: Element, _now_us: int) -> tuple[Element, ...]:
+        self._check_liked(request.one(P.ROSpec), ())
         rospec = self._read(request.one(P.ROSpec))
         path = (int(P.ROSpec),)
         if rospec.id in self._slots:
@@ -278,6 +282,15 @@ class Operations:
             raise BadMessageError(StatusCode.P_OverflowParameter, f"no room for more than {limit} ROSpecs", path=path)
         self._slots[rospec.id] = _Slot(rospec)
         return ()
+
+    def _check_liked(self, parameter: Element, trail: tuple[int, ...]) -> None:
+        """A reader of another maker, or of an older firmware."""
+        here = (*trail, int(parameter.type))
+        if parameter.type in self._personality.dislikes:
+            path = here if self._personality.blames else ()
+            raise BadMessageError(StatusCode.P_UnsupportedParameter, "not supported", path=path)
+        for child in parameter.children:
+            self._check_liked(child, here)
 
     def _on_each(self, event: Event) -> Handler:
         """A request about one ROSpec, or about all of them when it names ROSpec 0."""

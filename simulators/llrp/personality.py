@@ -62,6 +62,9 @@ class Personality:
     freezes_after_us: int | None = None
     # Closes the link when this many keepalives in a row were not acknowledged; None: never.
     unacknowledged_keepalives: int | None = None
+    # Parameters (their types) that a ROSpec must not hold; `blames` says which of them the refusal names.
+    dislikes: frozenset[int] = frozenset()
+    blames: bool = True
     # Requests that are refused, whatever they say.
     refuses: frozenset[MessageType] = frozenset()
     # Holding is refused by a reader that says it can.

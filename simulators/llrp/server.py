@@ -62,6 +62,11 @@ class ReaderPort:
         """Plug an antenna in or pull it."""
         self._deliver(self.device.set_antenna(antenna, connected=connected, now_us=self.clock.now_us()))
 
+    def set_input(self, port: int, *, high: bool) -> None:
+        """A door switch or a light barrier changes."""
+        self._deliver(self.device.set_input(port, high=high, now_us=self.clock.now_us()))
+        self.pump()
+
     def complain(self, text: str) -> None:
         """The reader tells of an exception."""
         self._deliver(self.device.complain(text, self.clock.now_us()))

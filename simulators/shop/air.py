@@ -75,13 +75,8 @@ class Air:
         self._fixture: Indices = np.full(tags, len(floor.fixtures))
         self._sensitivity_dbm: Levels = rng.normal(SENSITIVITY_DBM, SENSITIVITY_SPREAD_DB, tags).astype(np.float32)
         self._flag_us: Indices = np.zeros((4, tags), np.int64)
-        self._flag_lasts_us = [
-            np.zeros(tags, np.int64),
-            *(
-                (_log_uniform(rng, span, tags) * _US_PER_S).astype(np.int64)
-                for span in (S1_FLAG_S, S2_FLAG_S, S2_FLAG_S)
-            ),
-        ]
+        flags_s = [np.zeros(tags), *(_log_uniform(rng, span, tags) for span in (S1_FLAG_S, S2_FLAG_S, S2_FLAG_S))]
+        self._flag_lasts_us: Indices = (np.array(flags_s) * _US_PER_S).astype(np.int64)
         # By antenna and fixture; the last column is for what lies on none.
         self._block_db: Levels = np.zeros((count, len(floor.fixtures) + 1), np.float32)
         self._bearings = [self._radio.bearings(fixture.at) for fixture in floor.fixtures]
@@ -97,27 +92,24 @@ class Air:
         self._advance(start_us)
         reader, mount = self.antennas[antenna]
         tags = self._in_view(antenna)
-        level = self._levels(antenna, tags, start_us)
-        answers = self._rng.random(len(tags), np.float32) * (1 + np.exp(-level / np.float32(SLOPE_DB))) < 1
-        flags_us, lasts_us = self._flag_us[reader.session], self._flag_lasts_us[reader.session]
-        waiting = tags[answers]
-        flagged = flags_us[waiting] > start_us
-        if reader.session >= 2:
-            # Power keeps these flags up; they fall some time after it has gone.
-            kept = waiting[flagged]
-            flags_us[kept] = end_us + lasts_us[kept]
-        if reader.session and reader.target == "single":
-            waiting = waiting[~flagged]
-        read = self._share_air(reader, waiting, (end_us - start_us) / _US_PER_S)
-        if not len(read):
+        if not len(tags):
             return NO_READS
+        level = self._levels(antenna, tags, start_us)
+        spots = np.flatnonzero(self._rng.random(len(tags), np.float32) * (1 + np.exp(level / -SLOPE_DB)) < 1)
+        spots = self._not_silent(reader, tags, spots, start_us, end_us)
+        spots = self._share_air(reader, spots, (end_us - start_us) / _US_PER_S)
+        if not len(spots):
+            return NO_READS
+        read = tags[spots]
         if reader.target == "single":
-            flags_us[read] = end_us + lasts_us[read]
-        moments = np.sort(self._rng.integers(start_us, end_us, len(read)))
-        level_dbm = level[np.searchsorted(tags, read)] + self._sensitivity_dbm[read]
-        rssi = 2 * level_dbm - mount.power_dbm - MODULATION_DB + self._rng.normal(0.0, RSSI_NOISE_DB, len(read))
-        heard = rssi > WEAKEST_DBM
-        return Reads(moments[heard], read[heard], np.minimum(np.rint(rssi[heard]), STRONGEST_DBM).astype(np.int8))
+            self._flag_us[reader.session, read] = end_us + self._flag_lasts_us[reader.session, read]
+        level_dbm = level[spots] + self._sensitivity_dbm[read]
+        noise = self._rng.standard_normal(len(read), np.float32) * RSSI_NOISE_DB
+        rssi = np.rint(2 * level_dbm - (mount.power_dbm + MODULATION_DB) + noise)
+        heard = rssi >= WEAKEST_DBM
+        moments = self._rng.integers(start_us, end_us, len(read))
+        moments.sort()
+        return Reads(moments[heard], read[heard], np.minimum(rssi[heard], STRONGEST_DBM).astype(np.int8))
 
     # --- one dwell --------------------------------------------------------------------------------------------------
 
@@ -137,6 +129,20 @@ class Air:
         self._fade[antenna, tags] = fade
         level: Levels = self._margin[antenna, tags] + fade - self._block_db[antenna, self._fixture[tags]]
         return level
+
+    def _not_silent(
+        self, reader: ReaderMount, tags: Indices, answering: Indices, start_us: int, end_us: int
+    ) -> Indices:
+        """Those of the answering tags that take part: a flag keeps a tag silent for a reader with a single target."""
+        if reader.session == 0:
+            return answering
+        flags_us = self._flag_us[reader.session]
+        flagged = flags_us[tags[answering]] > start_us
+        if reader.session >= 2:
+            # Power keeps these flags up; they fall some time after it has gone.
+            kept = tags[answering[flagged]]
+            flags_us[kept] = end_us + self._flag_lasts_us[reader.session, kept]
+        return answering[~flagged] if reader.target == "single" else answering
 
     def _share_air(self, reader: ReaderMount, waiting: Indices, for_s: float) -> Indices:
         """Which of the tags that would answer are read, each as often as it is; never more than the air carries."""

@@ -25,6 +25,8 @@ _HIDDEN_DB = 6.0
 _STROLL_M = (0.5, 1.5)
 _STROLL_S = (3.0, 20.0)
 _PICK_S = (4.0, 20.0)
+# Who takes something, or looks for a size, moves so many of its neighbours at most.
+_JOSTLED = 6
 # After closing time staff walk through the fitting rooms.
 _LAST_COLLECTION_S = 300.0
 
@@ -65,7 +67,6 @@ class People:
             delay_s = next(turn.trip, None)
             if delay_s is not None:
                 self._schedule(turn.trip, delay_s)
-        self._stand_around()
         self._day.sort()
         return self._day
 
@@ -89,6 +90,9 @@ class People:
         self._come(habits.refills_per_hour, self._refill)
         self._come(habits.collections_per_hour, self._collection)
         self._come(habits.returns_per_hour, self._return)
+        for fixture in self._floor.fixtures:
+            per_hour = self._floor.zones[fixture.zone].blocks_per_hour
+            self._schedule(self._onlookers(fixture.number, per_hour), 0.0)
         for delivery in self._plan.deliveries:
             self._schedule(self._delivery(delivery), delivery.at_s)
         if habits.closing_s is not None:
@@ -106,15 +110,18 @@ class People:
         if per_hour > 0:
             self._schedule(again(), 0.0)
 
+    def _is_closed(self) -> bool:
+        closing_s = self._habits.closing_s
+        return closing_s is not None and self._now_us > self._start_us + closing_s * _US_PER_S
+
     def _is_busy(self) -> bool:
         """Whether a customer of the busiest hour comes at this hour, too."""
-        rhythm, closing_s = self._habits.rhythm, self._habits.closing_s
-        elapsed_s = (self._now_us - self._start_us) / _US_PER_S
-        if closing_s is not None and elapsed_s > closing_s:
+        rhythm = self._habits.rhythm
+        if self._is_closed():
             return False
-        open_s = closing_s or self._plan.hours * _S_PER_HOUR
-        part = min(int(elapsed_s / open_s * len(rhythm)), len(rhythm) - 1)
-        return self._rng.random() < rhythm[part] / max(rhythm)
+        open_s = self._habits.closing_s or self._plan.hours * _S_PER_HOUR
+        part = int((self._now_us - self._start_us) / _US_PER_S / open_s * len(rhythm))
+        return self._rng.random() < rhythm[min(part, len(rhythm) - 1)] / max(rhythm)
 
     def _schedule(self, trip: Trip, delay_s: float) -> None:
         self._number += 1
@@ -144,6 +151,7 @@ class People:
                 break  # somebody was faster
             item = self._on[picked].pop(rng.randrange(len(self._on[picked])))
             homes[item] = picked
+            self._jostle(picked)
             self._hold(list(homes), place)
             yield pause_s
         if not homes:
@@ -314,11 +322,16 @@ class People:
     def _put_down(self, items: list[int], fixture: int) -> None:
         if not items:
             return
-        at = self._place(fixture)
         self._on[fixture] += items
-        self._day.motions.append(Motion(self._now_us, tuple(items), at, at, self._now_us, fixture, _SPREAD_M))
+        self._lay(items, fixture)
         for item in items:
             self._say(self._now_us, item, self._floor.fixtures[fixture].zone)
+
+    def _lay(self, items: list[int], fixture: int) -> None:
+        """Let things lie on a fixture, each somehow."""
+        if items:
+            at = self._place(fixture)
+            self._day.motions.append(Motion(self._now_us, tuple(items), at, at, self._now_us, fixture, _SPREAD_M))
 
     def _new_item(self, zone: str, article: int | None) -> int:
         epc, gtin = self._goods.make(article)
@@ -371,15 +384,20 @@ class People:
         loss_db = rng.uniform(*self._plan.noise.block_db)
         self._day.blocks.append(Block(self._now_us, until_us, fixture, rng.uniform(-math.pi, math.pi), loss_db))
 
-    def _stand_around(self) -> None:
-        """People who look and take nothing, before every fixture of the store."""
+    def _onlookers(self, fixture: int, per_hour: float) -> Trip:
+        """People who look at a fixture, perhaps turn something over, and take nothing."""
         rng = self._rng
         shortest_s, longest_s = self._plan.noise.block_s
-        for fixture in self._floor.fixtures:
-            per_s = self._floor.zones[fixture.zone].blocks_per_hour / _S_PER_HOUR
-            self._now_us = self._start_us
-            while per_s > 0:
-                self._now_us += round(rng.expovariate(per_s) * _US_PER_S)
-                if self._now_us >= self._end_us:
-                    break
-                self._stand_before(fixture.number, shortest_s * (longest_s / shortest_s) ** rng.random())
+        while per_hour > 0:
+            yield rng.expovariate(per_hour / _S_PER_HOUR)
+            if self._is_closed():
+                return
+            self._stand_before(fixture, shortest_s * (longest_s / shortest_s) ** rng.random())
+            if rng.random() < self._habits.touching_share:
+                self._jostle(fixture)
+
+    def _jostle(self, fixture: int) -> None:
+        """Some things on a fixture are pushed aside or turned: from now on they are read quite differently."""
+        rng = self._rng
+        there = self._on[fixture]
+        self._lay(rng.sample(there, min(len(there), rng.randint(1, _JOSTLED))), fixture)

@@ -118,6 +118,8 @@ class Habits(_Section):
     misplaced_share: Share = 0.15
     # Of what was tried on and is not bought: so much stays in the fitting room until staff collect it.
     left_behind_share: Share = 0.2
+    # Of those who look at a fixture and take nothing: so many touch what is there.
+    touching_share: Share = 0.25
     # Customers who carry something past another zone and come back.
     strolling_share: Share = 0.3
     refills_per_hour: NotNegative = 0.0

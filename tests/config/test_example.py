@@ -63,8 +63,9 @@ def test_the_example_tells_every_key() -> None:
     keys = {field.name for field in fields(PresenceParams)}
     for model in _models(ConfigFile):
         keys |= {name for name in model.model_fields if model is not ConfigFile}
-    assert keys - mentioned == {"antenna"}  # it has a table of its own
+    assert keys - mentioned == {"antenna", "channels"}  # they have tables of their own
     assert "[readers.antenna.3]" in EXAMPLE.read_text()
+    assert "[[readers.channels]]" in EXAMPLE.read_text()
 
 
 def test_with_every_default_uncommented_it_means_the_same(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from config import Config, ConfigError, Problem, Severity, load
 from config.fields import RULES
 from config.loader import MAX_CONFIG_BYTES, parse
 from config.models import AIR_KEYS, LLRP_KEYS, LLRP_OWN, ReaderSection, ZoneSection
+from config.serial import CHAFON_KEYS, M100_KEYS, MODBUS_CHANNEL_KEYS, MODBUS_KEYS, PROFILE_KEYS, SCALE_KEYS
 from gateway.domain.params import PROFILES, ItemParams, PresenceParams, Profile, ZoneKind
 from readers.llrp.settings import AirSettings, LlrpSettings
 
@@ -119,7 +120,8 @@ def test_every_parameter_of_the_dataclasses_is_a_key_with_rules() -> None:
     way = {"identity", "pin_sha256", "ca_file", "cert_file", "key_file"}
     way |= {"epc_filters", "start_gpi", "stop_gpi", "outputs"}
     assert air | llrp | way | {"id", "driver", "url", "antennas", "antenna"} == set(ReaderSection.model_fields)
-    assert set(RULES) == presence | air | llrp
+    serial = PROFILE_KEYS | SCALE_KEYS | MODBUS_KEYS | MODBUS_CHANNEL_KEYS | M100_KEYS | CHAFON_KEYS
+    assert set(RULES) == presence | air | llrp | serial
     assert (air, llrp) == (AIR_KEYS, LLRP_KEYS)
 
 
@@ -275,24 +277,6 @@ def test_one_fault(good: str, problems: Problems, before: str, after: str, key: 
     assert [problem.key for problem in errors] == [key]
     assert said in str(errors[0])
     assert errors[0].line <= good.replace(before, after, 1).count("\n")
-
-
-def test_drivers_that_come_later_are_told_once(good: str, problems: Problems) -> None:
-    for driver in ("scale", "modbus", "m100", "chafon"):
-        text = f"""{good}
-[[readers]]
-id = "gondola-7"
-driver = "{driver}"
-url = "serial:///dev/ttyUSB0?baudrate=9600"
-dialect = "mt-sics"
-[[readers.channels]]
-channel = 1
-zone = "floor"
-"""
-        (found,) = problems(text)
-        assert found.key == "readers[1].driver"
-        assert f'"{driver}" is not available in this version' in found.text
-        assert found.line == 17
 
 
 def test_two_readers_on_one_address(good: str, problems: Problems) -> None:

@@ -26,6 +26,9 @@ def test_every_new_key_reaches_the_settings() -> None:
     more = """\
 search_mode = "single_reset"
 tag_focus = false
+channel = 3
+power_dbm = 30
+hold = false
 fast_id = true
 rf_details = true
 epc_filters = [{ mask = "3034257bF4", bits = 38 }, { mask = "3" }]
@@ -36,7 +39,8 @@ outputs = [{ port = 1 }, { port = 2, on = "zone_stale", zone = "floor" }]
     (only,) = config(reader("r", more=more)).readers
     settings = only.settings
     assert (settings.air.search_mode, settings.air.tag_focus) == (SearchMode.SINGLE_RESET, False)
-    assert (settings.fast_id, settings.rf_details) == (True, True)
+    assert (settings.fast_id, settings.rf_details, settings.hold) == (True, True, False)
+    assert (settings.air.channel, settings.air.power_dbm) == (3, 30.0)
     assert settings.epc_filters == (EpcMask(bytes.fromhex("3034257bf4"), 38), EpcMask(b"\x30", 4))
     assert (settings.start_gpi, settings.stop_gpi) == (InputTrigger(1), InputTrigger(2, Level.LOW, 9.0))
     assert settings.outputs == (Output(1), Output(2, OutputUse.ZONE_STALE, "floor"))
@@ -99,6 +103,9 @@ def test_a_reader_that_stops_before_silence_means_leaving_is_an_error(timeout_s:
         (reader("a", more='outputs = [{ port = 1, on = "zone_stale" }]'), "expected zone where"),
         (reader("a", more='outputs = [{ port = 1, on = "zone_stale", zone = "flor" }]'), "no zone 'flor'"),
         (reader("a", more="duty_percent = 0"), "duty_percent"),
+        (reader("a", more="channel = 0\npower_dbm = 30"), "channel"),
+        (reader("a", more="channel = 2"), "channel without power_dbm"),
+        (reader("a", more="[readers.antenna.1]\nchannel = 2"), "channel without power_dbm"),
         (reader("a") + '[[groups]]\nreaders = ["a", "x"]', "no reader 'x'"),
         (reader("a") + '[[groups]]\nreaders = ["a"]', "readers"),
         (reader("a") + '[[groups]]\nreaders = ["a", "a"]', "is in groups[0] already"),

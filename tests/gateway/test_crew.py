@@ -24,8 +24,11 @@ from readers.model import ReaderCondition, ReaderState
 from simulators.field import FixedField
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.dialer import dial_out
+from simulators.llrp.names import ROSpecState
 from simulators.llrp.personality import Personality
+from simulators.llrp.server import serve_reader
 from tests.gateway.shop import HandClock
+from tests.rig import eventually
 
 TEXT = """\
 [site]
@@ -173,6 +176,44 @@ async def test_a_zone_that_moved_to_another_reader_does_not_wait_for_the_old_one
         await test.crew.apply(old, new)
         await test.until(lambda: len(test.log) == 4)
         assert [floor.state, back.state] == [ZoneState.OK, ZoneState.OK]
+
+
+# --- Real readers --------------------------------------------------------------------------------------------------
+
+
+def at_ports(first: int, second: int) -> str:
+    """`ceiling-1` looks into the back room and has a lamp for the floor, which `ceiling-2` looks at."""
+    lamps = 'outputs = [{ port = 2, on = "zone_stale", zone = "floor" }]'
+    text = TEXT.replace('{ 1 = "floor", 2 = "back" }', f'{{ 2 = "back" }}\n{lamps}')
+    return text.replace("10.0.0.11", f"127.0.0.1:{first}").replace("10.0.0.12", f"127.0.0.1:{second}")
+
+
+async def test_a_lamp_is_lit_at_one_reader_while_the_zone_of_another_is_stale() -> None:
+    clock = SystemClock()
+    fleet = Fleet(Intake(), clock, AlertBoard(clock.utc_us, lambda _: None), lambda _reader, _status: None)
+    crew = Crew(fleet, clock, Random(1))
+    async with serve_reader(ReaderDevice(FixedField({}))) as lit, serve_reader(ReaderDevice(FixedField({}))) as seen:
+        both = config(at_ports(lit.port, seen.port))
+        zones, _ = crew.plan(both, {}, ())
+        floor = zones[0]
+        outputs = lit.device.configuration
+        async with crew.running(both):
+            await eventually(lambda: floor.state is not ZoneState.STALE and lit.connected and outputs.outputs[2] == 0)
+            await seen.stop()
+            await eventually(lambda: floor.state is ZoneState.STALE and outputs.outputs[2] == 1)
+            await seen.start("127.0.0.1", seen.port)
+            await eventually(lambda: floor.state is not ZoneState.STALE and outputs.outputs[2] == 0)
+            # A configuration that takes the floor's reader away leaves the lamp on, and that reader idle.
+            alone = replace(both, readers=both.readers[:1])
+            crew.plan(alone, {zone.id: zone for zone in zones}, ())
+            assert await crew.apply(both, alone) == ["ceiling-2"]
+            await eventually(lambda: outputs.outputs[2] == 1 and not seen.connected)
+            assert seen.device.operations.rospec_parameters() == ()
+        await eventually(lambda: not lit.connected)
+        # Dark once we have left.
+        assert set(outputs.outputs.values()) == {0}
+        (kept,) = lit.device.operations.rospec_parameters()
+        assert kept.num("CurrentState") == ROSpecState.ACTIVE
 
 
 # --- Readers that dial in ------------------------------------------------------------------------------------------

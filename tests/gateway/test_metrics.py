@@ -11,7 +11,7 @@ from gateway.daemon import Gateway
 from tests.broker import Broker
 from tests.rig import Rig, eventually, hurry, in_step, ours
 
-BOUNDED_LABELS = {"reader", "antenna", "zone", "reason", "state", "cause", "kind", "verb"}
+BOUNDED_LABELS = {"reader", "antenna", "zone", "reason", "state", "cause", "input", "kind", "verb"}
 # What the client library tells of the process itself.
 OF_THE_PROCESS = ("process_", "python_")
 
@@ -71,6 +71,22 @@ async def test_what_prometheus_sees_is_what_the_gateway_counts(rig: Rig) -> None
         health = families["tallygate_zone_health"].samples
         for zone in gateway.inventory.zones:
             assert sum(sample.value for sample in health if sample.labels["zone"] == zone) == 1.0
+
+
+async def test_temperature_and_inputs_show_as_the_readers_tell_them(rig: Rig) -> None:
+    barrier = "start_gpi = { port = 3 }\nstop_gpi = { port = 3, level = 'low' }"
+    text = rig.text().replace("keepalive_s = 1", f"keepalive_s = 1\n{barrier}", 1)
+    first, second = rig.servers
+    async with rig.gateway(text) as gateway:
+        members = gateway.fleet.members
+        await eventually(lambda: all(member.state.temperature_c is not None for member in members.values()))
+        server = rig.servers[first]
+        for high in (True, False):
+            server.set_input(3, high=high)
+            await eventually(lambda high=high: members[first].state.inputs == {3: high})  # type: ignore[misc]  # bound early
+            families = await scrape(gateway)
+            assert values(families["tallygate_reader_temperature_celsius"]) == {first: 41.0, second: 41.0}
+            assert values(families["tallygate_reader_input_state"]) == {f"3,{first}": float(high)}
 
 
 async def test_what_is_no_stock_is_counted_by_its_reason(rig: Rig) -> None:

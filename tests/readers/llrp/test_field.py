@@ -22,6 +22,7 @@ from simulators.hostile import Wire, hostile_wire
 from simulators.llrp.capabilities import Capabilities
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.names import MessageType
+from simulators.llrp.names import ParameterType as P
 from simulators.llrp.personality import Flood, Personality, ReaderClock
 from simulators.llrp.server import ReaderServer, serve_reader
 from tests.gateway.shop import READER, HandClock, Shop, identity, tag
@@ -266,6 +267,17 @@ async def test_hop_table_and_channel_come_from_the_capabilities(capabilities: Ca
         assert not sink.notices
 
 
+async def test_the_channel_that_is_asked_for_is_the_one_that_is_used() -> None:
+    capabilities = Capabilities(fixed_frequencies_khz=(865_700, 866_300, 866_900, 867_500), hop_frequencies_khz=())
+    air = AirSettings(power_dbm=20, channel=3)
+    async with reads_everything(Personality(capabilities=capabilities), air=air) as (server, sink, _task):
+        (spec,) = server.device.operations.rospec_parameters()
+        inventory = spec.one(P.AISpec).one(P.InventoryParameterSpec)
+        used = [conf.one(P.RFTransmitter).num("ChannelIndex") for conf in inventory.every(P.AntennaConfiguration)]
+        assert used == [3, 3]
+        assert not sink.notices
+
+
 @pytest.mark.parametrize(("ports", "used"), [(32, (1, 17, 32)), (52, (1, 52))], ids=["hub", "xArray"])
 async def test_antennas_renumbered(ports: int, used: tuple[int, ...]) -> None:
     tags = {port: [bytes([0x30, port]) + bytes(10)] for port in range(1, ports + 1)}
@@ -295,6 +307,13 @@ async def test_empty_reports_and_counts_beyond_belief() -> None:
     async with reads_everything(Personality(empty_reports=True, counts_each_as=5374)) as (_, sink, _task):
         assert all(batch.reads for batch in sink.batches)
         assert {read[5] for batch in sink.batches for read in batch.reads} == {5374}
+        assert not sink.notices
+
+
+async def test_fewer_tags_in_view_than_a_report_waits_for() -> None:
+    """Told to report every hundred tags, a reader that sees eight would wait for ever."""
+    async with reads_everything(Personality(), report_every_tags=100) as (_, sink, _task):
+        assert {len(batch.reads) for batch in sink.batches} <= set(range(1, 9))
         assert not sink.notices
 
 
@@ -508,6 +527,29 @@ async def test_no_read_is_lost_by_our_restart() -> None:
         assert not sink.notices
         first = sink.batches[0]
         assert first.reads[0][4] + first.offset_us < first.received_us - 100_000
+
+
+async def test_a_shared_reader_is_left_idle_and_holds_nothing() -> None:
+    sinks = [Collector(), Collector()]
+    async with simulated() as server:
+        driver = LlrpDriver("r", settings(server.port, hold=False), RealClock())
+        for sink in sinks:
+            async with running(driver, sink):
+                await sink.until(lambda sink=sink: sink.seen() == EVERYTHING)  # type: ignore[misc]  # bound early
+            await gone(server)
+            assert server.device.operations.rospec_parameters() == ()
+            assert not server.device.configuration.holds
+    assert not [notice for sink in sinks for notice in sink.notices]
+
+
+async def test_a_reader_that_is_ours_no_longer_is_freed() -> None:
+    async with simulated() as server:
+        driver, sink = LlrpDriver("r", settings(server.port), RealClock()), Collector()
+        async with running(driver, sink):
+            await sink.until(lambda: ReaderCondition.READING in sink.conditions)
+            driver.free()
+        await gone(server)
+        assert server.device.operations.rospec_parameters() == ()
 
 
 async def test_a_changed_inventory_is_not_adopted() -> None:

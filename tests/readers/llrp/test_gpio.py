@@ -19,12 +19,6 @@ from tests.readers.llrp.test_driver import Collector, RealClock, eventually, run
 BARRIER = {"start_gpi": InputTrigger(2), "stop_gpi": InputTrigger(2, Level.LOW, timeout_s=30.0)}
 
 
-def press(server: ReaderServer, port: int, *, high: bool) -> None:
-    output = server.device.set_input(port, high=high, now_us=server.clock.now_us())
-    server._deliver(output)
-    server.pump()
-
-
 @asynccontextmanager
 async def reading(**more: object) -> AsyncIterator[tuple[ReaderServer, LlrpDriver, Collector, Callable[[], bool]]]:
     sink = Collector()
@@ -74,12 +68,12 @@ async def test_a_light_barrier_starts_and_stops_it() -> None:
         assert not looks()
         assert not sink.batches
         for _ in range(2):
-            press(server, 2, high=True)
+            server.set_input(2, high=True)
             await sink.until(looks)
             before = len(sink.batches)
             await sink.until(lambda before=before: len(sink.batches) > before + 2)  # type: ignore[misc]  # bound early
             assert sink.states[-1].inputs == {2: True}
-            press(server, 2, high=False)
+            server.set_input(2, high=False)
             await sink.until(lambda: not looks())
         assert sink.states[-1].inputs == {2: False}
         assert sink.states[-1].condition is ReaderCondition.READING
@@ -89,7 +83,7 @@ async def test_a_light_barrier_starts_and_stops_it() -> None:
 async def test_it_stops_by_its_timeout_where_the_barrier_stays_broken() -> None:
     stop = InputTrigger(2, Level.LOW, timeout_s=0.2)
     async with reading(start_gpi=InputTrigger(2), stop_gpi=stop) as (server, _driver, sink, looks):
-        press(server, 2, high=True)
+        server.set_input(2, high=True)
         await sink.until(looks)
         await sink.until(lambda: not looks())
         assert sink.batches

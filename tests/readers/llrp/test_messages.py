@@ -290,7 +290,7 @@ def test_an_r420_as_it_really_answers() -> None:
     assert len(device.power_dbm) == 81
     assert (device.power_dbm[1], device.power_dbm[2], device.power_dbm[81]) == (10.0, 10.25, 30.0)
     assert device.modes == (0, 1, 2, 3, 4, 1000, 1002, 1003, 1004, 1005)
-    assert (device.hop_table_ids, device.fixed_channels) == ((1,), 0)
+    assert (device.hop_table_ids, device.fixed_channels_khz) == ((1,), ())
     config = decode(Frame(12, 1, (folder / "GetReaderConfigResponse-000.bytes").read_bytes()))
     assert isinstance(config, ConfigAnswer)
     assert config.antennas == {1: True, 2: False, 3: False, 4: False}

@@ -37,9 +37,36 @@ def test_the_device_s_own_indices_are_used() -> None:
 
 
 def test_a_reader_that_does_not_hop_has_no_hop_table() -> None:
-    device = Capabilities(max_antennas=1, power_dbm={0: 15.0}, fixed_channels=4)
+    device = Capabilities(max_antennas=1, power_dbm={0: 15.0}, fixed_channels_khz=(865_700, 866_300))
     (plan,) = plan_rospec(settings((1,), air=AirSettings(power_dbm=20)), device).antennas
     assert (plan.hop_table_id, plan.channel_index, plan.power_index) == (0, 1, 0)
+
+
+FIXED = Capabilities(max_antennas=2, power_dbm={0: 15.0}, fixed_channels_khz=(865_700, 866_300, 866_900))
+
+
+def test_a_channel_is_an_entry_of_the_frequency_table() -> None:
+    own = {2: AirSettings(channel=1)}
+    one, two = plan_rospec(settings(air=AirSettings(power_dbm=20, channel=3), per_antenna=own), FIXED).antennas
+    assert (one.channel_index, two.channel_index) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("device", "air", "text", "hint"),
+    [
+        (FIXED, AirSettings(power_dbm=20, channel=4), "channel 4", "1 (865.7 MHz), 2 (866.3 MHz), 3 (866.9 MHz)"),
+        (FIXED, AirSettings(power_dbm=20, channel=0), "channel 0", "it lists: 1"),
+        (FIXED, AirSettings(channel=2), "without power_dbm", "set power_dbm"),
+        (DEVICE, AirSettings(power_dbm=20, channel=2), "this reader hops", "leave channel out"),
+        (Capabilities(power_dbm={0: 15.0}), AirSettings(power_dbm=20, channel=1), "lists none", "region"),
+    ],
+)
+def test_a_channel_that_is_not_to_be_had(device: Capabilities, air: AirSettings, text: str, hint: str) -> None:
+    with pytest.raises(ReaderError) as caught:
+        plan_rospec(settings((1,), air=air), device)
+    assert caught.value.fault.kind == "unsuited"
+    assert text in caught.value.fault.text
+    assert hint in caught.value.fault.hint
 
 
 @pytest.mark.parametrize(("air", "session", "population"), [((1, None), 1, 32), ((None, 5), 1, 5), ((0, 0), 0, 0)])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from readers.llrp.control import ConnectionStatus
 from readers.llrp.session import Session, UnexpectedEvent
-from readers.llrp.settings import AirSettings, LlrpSettings
+from readers.llrp.settings import AirSettings, InputTrigger, Level, LlrpSettings, mask_of
 from readers.llrp.states import OPEN, TABLE, WATCHED, Command, Event, State
 from readers.llrp.wire import Frame, MessageType
 from readers.model import AntennaCondition, Fault, ReaderCondition, ReaderNotice, ReaderState
@@ -59,7 +59,7 @@ REFUSALS = {
     (State.CONFIGURING, State.CONFIGURING_EVENTS),
     (State.CONFIGURING, State.CONFIGURING_KEEPALIVE),
     (State.CONFIGURING_EVENTS, State.CONFIGURING_KEEPALIVE),
-    (State.ADDING, State.ADDING_PLAIN),
+    (State.ADDING, State.ADDING_LESS),
 }
 
 
@@ -131,7 +131,10 @@ def test_the_way_to_reading() -> None:
     bench.hear(connection_event(utc=NOW))
     while bench.session.state is not State.READING:
         bench.answer()
-    assert [MessageType(kind) for kind, _, _ in bench.asked] == list(STATES)
+    asked = [MessageType(kind) for kind, _, _ in bench.asked]
+    # Beside the way: an Impinj reader is asked for its extensions, which its temperature is one of.
+    asked.remove(MessageType.CUSTOM_MESSAGE)
+    assert asked == list(STATES)
     assert len({message_id for _, message_id, _ in bench.asked}) == len(bench.asked)
     assert [event.condition for event in bench.states] == [ReaderCondition.CONNECTED, ReaderCondition.READING]
     last = bench.states[-1]
@@ -254,8 +257,179 @@ def test_a_rospec_that_is_refused_is_asked_for_again_without_what_is_optional() 
         bench.answer()
 
 
+def refused_at(*types: int, words: bytes = b"") -> bytes:
+    """An LLRPStatus with nested ParameterErrors; 307 is "unsupported parameter"."""
+    inner = b""
+    for kind in reversed(types):
+        inner = tlv(289, struct.pack(">HH", kind, 307) + inner)
+    return tlv(287, struct.pack(">HH", 100, len(words)) + words + inner)
+
+
+def test_what_the_reader_names_is_left_out_and_told_once_it_reads() -> None:
+    air = AirSettings(power_dbm=29.0, session=1)
+    bench = Bench(LlrpSettings("r", (1, 2), air=air, epc_filters=(mask_of("30"),))).reach(State.ADDING)
+    assert bench.answer(body=refused_at(177, 183, 186, 222, 330, 331)) == [MessageType.ADD_ROSPEC]
+    sent = bench.asked[-1][2]
+    assert tlv(224, struct.pack(">HHH", 1, 0, 76)) in sent
+    assert struct.pack(">HH", 331, 17) not in sent
+    assert bench.answer() == [MessageType.ENABLE_ROSPEC]
+    assert [fault.kind for fault in bench.notices] == ["refused_setting"] * 2
+    assert "C1G2Filter" in bench.notices[0].text
+    assert "without epc_filters" in bench.notices[1].text
+    while bench.session.state is not State.READING:
+        bench.answer()
+
+
+def test_a_rospec_with_nothing_to_leave_out_is_not_asked_for_twice() -> None:
+    bench = Bench(LlrpSettings("r", (1,))).reach(State.ADDING)
+    assert bench.answer(body=status(111)) == [MessageType.CLOSE_CONNECTION]
+    assert fault_of(bench).kind == "rejected"
+
+
+def test_an_answer_behind_a_backlog_of_reports_is_waited_for() -> None:
+    bench = Bench().reach(State.ASKING_CAPABILITIES)
+    for _ in range(19):
+        bench.wait(2.9)
+        bench.session.reported(bench.now)
+    assert bench.session.state is State.ASKING_CAPABILITIES
+    bench.session.heard(bench.now)
+    bench.wait(2.9)
+    assert bench.session.state is State.ASKING_CAPABILITIES
+    bench.wait(0.2)
+    assert fault_of(bench).kind == "timeout"
+
+
+def test_reports_without_end_do_not_hide_that_an_answer_never_comes() -> None:
+    bench = Bench().reach(State.ASKING_CAPABILITIES)
+    waited = 0
+    while bench.session.state is State.ASKING_CAPABILITIES:
+        bench.session.reported(bench.now)
+        bench.wait(1)
+        waited += 1
+    assert waited == 60
+    assert fault_of(bench).kind == "timeout"
+
+
+def test_keepalives_are_no_backlog() -> None:
+    bench = Bench().reach(State.ASKING_CAPABILITIES)
+    for _ in range(3):
+        bench.hear(frame(62, b"", 9))
+        bench.wait(1)
+    assert fault_of(bench).kind == "timeout"
+
+
+def started(rospec_id: int = 1) -> bytes:
+    return notification(tlv(249, struct.pack(">BII", 0, rospec_id, 0)))
+
+
+def test_a_duty_cycle_that_does_not_go_on_was_stopped_by_somebody() -> None:
+    bench = Bench(LlrpSettings("r", (1,), duty_percent=50, duty_period_s=4)).reach(State.READING)
+    for _ in range(5):
+        bench.hear(started())
+        bench.wait(4)
+    bench.wait(7.9)
+    assert bench.session.state is State.READING
+    assert bench.session.deadline_us is not None
+    bench.wait(0.1)
+    assert fault_of(bench).kind == "stopped"
+
+
+def test_a_reader_that_tells_nothing_of_its_periods_is_believed() -> None:
+    bench = Bench(LlrpSettings("r", (1,), duty_percent=50)).reach(State.READING)
+    for _ in range(20):
+        bench.wait(10)
+        bench.hear(frame(62, b"", 9))
+    assert bench.session.state is State.READING
+
+
+INPUTS = tlv(225, b"\x00\x01\x80\x01") + tlv(225, b"\x00\x02\x80\x00") + tlv(225, b"\x00\x03\x00\x02")
+
+
+@pytest.mark.parametrize(
+    ("trigger", "state"),
+    [
+        (InputTrigger(1), State.READING),
+        (InputTrigger(1, Level.LOW), State.RESTING),
+        (InputTrigger(2), State.RESTING),
+        (InputTrigger(2, Level.LOW), State.READING),
+        (InputTrigger(3), State.RESTING),
+        (InputTrigger(4, Level.LOW), State.RESTING),
+    ],
+    ids=["high", "high for low", "low", "low for low", "unknown", "untold"],
+)
+def test_inputs_are_switched_on_and_one_that_is_there_already_starts_it(trigger: InputTrigger, state: State) -> None:
+    """A door that stands open when we come makes no change that a trigger could see."""
+    bench = Bench(LlrpSettings("r", (1,), start_gpi=trigger, stop_gpi=InputTrigger(9))).reach(State.ASKING_CONFIG)
+    bench.answer(body=status() + INPUTS)
+    switched = tlv(225, struct.pack(">HBB", trigger.port, 0x80, 0)) + tlv(225, b"\x00\x09\x80\x00")
+    assert switched in bench.asked[-1][2]
+    while bench.session.state not in {State.READING, State.RESTING}:
+        bench.answer()
+    assert bench.session.state is state
+    assert bench.states[-1].inputs == {port: high for port, high in {1: True, 2: False}.items() if port == trigger.port}
+    assert bench.states[-1].resting is (state is State.RESTING)
+
+
+def test_gathered_reports_are_asked_for() -> None:
+    bench = Bench(LlrpSettings("r", (1,), report_every_tags=50, keepalive_s=60)).reach(State.READING)
+    asked = [kind for _ in range(40) for kind in bench.wait(0.1)]
+    assert asked.count(MessageType.GET_REPORT) == 4
+    bench = Bench(LlrpSettings("r", (1,), keepalive_s=60)).reach(State.READING)
+    assert MessageType.GET_REPORT not in [kind for _ in range(40) for kind in bench.wait(0.1)]
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_reader_that_is_not_to_hold_is_told_so_and_left_idle(hold: bool) -> None:
+    bench = Bench(LlrpSettings("r", (1,), hold=hold)).reach(State.ASKING_CAPABILITIES)
+    bench.answer(body=status() + capabilities(hold=True))
+    # What it holds from another life comes all the same.
+    assert bench.answer() == [MessageType.ENABLE_EVENTS_AND_REPORTS, MessageType.SET_READER_CONFIG]
+    assert bench.asked[-1][2].endswith(HOLD if hold else tlv(226, b"\x00"))
+    while bench.session.state is not State.READING:
+        bench.answer()
+    bench.session.close(bench.now)
+    assert bench.collect() == [*([] if hold else [MessageType.DELETE_ROSPEC]), MessageType.CLOSE_CONNECTION]
+    assert bench.session.freed is not hold
+    if not hold:
+        assert bench.asked[-2][2] == struct.pack(">I", 1)
+
+
+def extended(**more: object) -> Bench:
+    """A session that reads and whose reader has its extensions enabled."""
+    bench = Bench(LlrpSettings("r", (1,), keepalive_s=600, **more)).reach(State.READING)  # type: ignore[arg-type]  # a test's shorthand
+    (message_id,) = (number for kind, number, _ in bench.asked if kind == MessageType.CUSTOM_MESSAGE)
+    bench.hear(frame(1023, struct.pack(">IB", 25882, 22) + status(), message_id))
+    return bench
+
+
+def warm(celsius: int) -> bytes:
+    return status() + tlv(1023, struct.pack(">IIh", 25882, 37, celsius))
+
+
+def test_a_hot_reader_is_told_once_until_it_has_cooled_down() -> None:
+    bench = extended()
+    told = []
+    for celsius in (-5, 55, 70, 75, 66, 71, 64, 69, 70):
+        assert bench.wait(60) == [MessageType.GET_READER_CONFIG]
+        bench.answer(body=warm(celsius))
+        assert bench.states[-1].temperature_c == celsius
+        told.append(len(bench.notices))
+    assert told == [0, 0, 1, 1, 1, 1, 1, 1, 2]
+    assert {fault.kind for fault in bench.notices} == {"reader_hot"}
+    assert "70 °C" in bench.notices[0].text
+    assert bench.notices[0].hint
+
+
+def test_a_reader_that_refuses_what_nobody_asked_for_is_not_complained_of_nor_asked_again() -> None:
+    bench = extended()
+    assert bench.wait(60) == [MessageType.GET_READER_CONFIG]
+    bench.answer(body=status(109))
+    assert bench.wait(120) == []
+    assert not bench.notices
+
+
 def test_no_room_for_our_rospec_is_said_with_a_hint() -> None:
-    bench = Bench().reach(State.ADDING_PLAIN)
+    bench = Bench().reach(State.ADDING_LESS)
     bench.answer(body=status(101))
     assert "room for one ROSpec" in fault_of(bench).hint
 
@@ -338,7 +512,7 @@ def test_what_is_refused_is_asked_for_again_with_less_down_to_the_keepalive() ->
 
 @pytest.mark.parametrize(
     "state",
-    [State.ASKING_CAPABILITIES, State.CONFIGURING_KEEPALIVE, State.ADDING_PLAIN, State.ENABLING, State.STARTING],
+    [State.ASKING_CAPABILITIES, State.CONFIGURING_KEEPALIVE, State.ADDING_LESS, State.ENABLING, State.STARTING],
 )
 @pytest.mark.parametrize("kind", [None, 100], ids=["status", "error message"])
 def test_a_refusal_of_what_is_indispensable_ends_it_with_the_reader_s_words(state: State, kind: int | None) -> None:
@@ -498,7 +672,7 @@ def test_the_whole_product_of_states_and_events(state: State, event: Event) -> N
     session.state = state
     if (state, event) in TABLE:
         commands, following = TABLE[state, event]
-        if {Command.ADD, Command.ADD_PLAIN} & set(commands):
+        if Command.ADD in commands:
             session = Bench().reach(state).session
         session._step(event, None)
         assert session.state is following

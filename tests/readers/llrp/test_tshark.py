@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from readers.llrp.control import NotificationKind, SetConfig
+from readers.llrp.control import GetReport, NotificationKind, SetConfig
 from readers.llrp.messages import encode
 from readers.llrp.settings import AirSettings, LlrpSettings
 from readers.llrp.states import State
@@ -54,10 +54,13 @@ def everything_we_send() -> list[bytes]:
 
 
 def test_nothing_that_we_send_is_malformed(tmp_path: Path) -> None:
-    sent = [*everything_we_send(), encode(SetConfig(1, frozenset(NotificationKind), hold=True), 99)]
-    assert len(sent) == 12
+    sent = [
+        *everything_we_send(),
+        encode(SetConfig(1, frozenset(NotificationKind), inputs=(1, 4), hold=True), 99),
+        encode(GetReport(), 100),
+    ]
     types = judged(tmp_path, sent, fields=("llrp.type",), only="llrp")
-    assert [int(kind) for kind in types] == [1, 2, 3, 41, 26, 21, 20, 24, 22, 72, 14, 3]
+    assert [int(kind) for kind in types] == [1, 1023, 2, 3, 41, 26, 21, 20, 24, 22, 72, 14, 3, 60]
     malformed = '_ws.expert.group == "Malformed"'
     assert judged(tmp_path, sent, fields=("frame.number", "_ws.expert.message"), only=malformed) == []
 

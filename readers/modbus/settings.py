@@ -1,0 +1,125 @@
+"""What a technician may set for Modbus devices. Plain dataclasses: the configuration validates them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from readers.model import WeightUnit
+from readers.port.settings import SOCKET_PREFIX, PortSettings
+
+MODBUS_TCP_SCHEME: Final = "modbus"
+MODBUS_TCP_PORT: Final = 502
+"""Modbus over TCP/IP (MODBUS Messaging Implementation Guide 3.1.3)."""
+
+MAX_SLAVE: Final = 247
+"""MODBUS over Serial Line 2.2; 0 speaks to all and 248 to 255 are reserved."""
+
+MAX_ADDRESS: Final = 0xFFFF
+
+
+class Profile(StrEnum):
+    """Which registers a device has, and what they mean; `profiles.py` has the tables."""
+
+    LAUMAS = "laumas"
+    DINI_ARGEO = "dini-argeo"
+    FLOAT = "float"
+    INPUTS = "inputs"
+    TEMPERATURE = "temperature"
+
+
+class Quantity(StrEnum):
+    """Which of a transmitter's weights; net follows whoever presses the tare key."""
+
+    GROSS = "gross"
+    NET = "net"
+
+
+WEIGHING: Final = frozenset({Profile.LAUMAS, Profile.DINI_ARGEO, Profile.FLOAT})
+WITHOUT_POINT: Final = frozenset({Profile.LAUMAS, Profile.DINI_ARGEO})
+"""Whose registers carry neither unit nor decimal point: both have to be configured."""
+
+ADDRESSED: Final = frozenset({Profile.FLOAT, Profile.INPUTS, Profile.TEMPERATURE})
+"""Of which every maker has its own register."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusChannel:
+    """One value of one device on the line.
+
+    `slave` 1..247; `profile` says which registers. `unit` and `decimals`: what a weight's register means (12345 with 1
+    decimal and unit g: 1234.5 g). `address`: the register or input, counted from 0, where the profile has none of its
+    own. `scale`: degrees Celsius in one count of a temperature register.
+    """
+
+    channel: int
+    slave: int
+    profile: Profile
+    quantity: Quantity = Quantity.GROSS
+    unit: WeightUnit | None = None
+    decimals: int | None = None
+    address: int | None = None
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, in words for a person, where these do not fit each other."""
+        if not 1 <= self.slave <= MAX_SLAVE:
+            raise ValueError(f"expected a slave from 1 to {MAX_SLAVE}")
+        weighs = self.profile in WEIGHING
+        if weighs != (self.unit is not None):
+            raise ValueError("expected unit beside a profile that weighs, and only there")
+        if (self.profile in WITHOUT_POINT) != (self.decimals is not None):
+            raise ValueError("expected decimals beside profile laumas or dini-argeo, and only there: see its display")
+        if (self.profile in ADDRESSED) != (self.address is not None):
+            raise ValueError("expected address beside profile float, inputs or temperature, and only there")
+        if self.scale is not None and self.profile is not Profile.TEMPERATURE:
+            raise ValueError("expected scale beside profile temperature only")
+        if self.quantity is Quantity.NET and self.profile not in WITHOUT_POINT:
+            raise ValueError("expected quantity beside profile laumas or dini-argeo only")
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusSettings:
+    """One line and what hangs on it.
+
+    Frames are those of Modbus RTU, or of Modbus TCP where `is_tcp`. Each device is asked every `poll_s`, and has
+    `timeout_s` to answer; one that does not for `silence_s` is down, and asked less often, so that it slows none of
+    the others.
+    """
+
+    port: PortSettings
+    devices: tuple[ModbusChannel, ...]
+    is_tcp: bool = False
+    poll_s: float = 0.1
+    timeout_s: float = 0.25
+    silence_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, in words for a person."""
+        numbers = [device.channel for device in self.devices]
+        if len(set(numbers)) != len(numbers):
+            raise ValueError("expected each channel once")
+        if self.timeout_s >= self.silence_s:
+            raise ValueError("expected timeout_s below silence_s")
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        return tuple(device.channel for device in self.devices)
+
+    @property
+    def address(self) -> str:
+        """Where the line is, for people."""
+        return self.port.address
+
+
+def line_of(url: str) -> tuple[PortSettings, bool]:
+    """The port that `url` names, and whether it speaks Modbus TCP (`modbus://host:502`).
+
+    Raises ValueError, in words for a person, where it names none.
+    """
+    scheme = f"{MODBUS_TCP_SCHEME}://"
+    if not url.startswith(scheme):
+        return PortSettings.of(url), False
+    place = url.removeprefix(scheme).rstrip("/")
+    if place.rpartition("]")[2].count(":") == 0:
+        place = f"{place}:{MODBUS_TCP_PORT}"
+    return PortSettings.of(f"{SOCKET_PREFIX}{place}"), True
