@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ HEIGHT_M = (0.4, 1.7)
 # A carried tag is put into a new place and turned this often.
 _STRIDE_US = 250_000
 # A body shadows this far to each side of where it stands.
-_BODY_RAD = 1.1
+BODY_RAD = 1.1
 
 
 class Reads(NamedTuple):
@@ -46,6 +47,25 @@ class Reads(NamedTuple):
     at_us: NDArray[np.int64]
     tag: Indices
     rssi_dbm: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What lies where, and how the antennas see it, before anybody moves.
+
+    By antenna and tag: `margin_db`, mean power above what the tag needs. By tag: `zone` (index into the plan's),
+    `fixture`, `flag_s` (how long it is silent after a read). By antenna: `turns_per_s`, `slots` (reads in a dwell).
+    By antenna and fixture: `bearing_rad` of the antenna in the plan, `flatness` (cos of its elevation).
+    """
+
+    margin_db: NDArray[np.float32]
+    zone: Indices
+    fixture: Indices
+    flag_s: NDArray[np.float64]
+    turns_per_s: NDArray[np.float64]
+    slots: NDArray[np.float64]
+    bearing_rad: NDArray[np.float64]
+    flatness: NDArray[np.float64]
 
 
 NO_READS = Reads(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int8))
@@ -110,6 +130,25 @@ class Air:
         moments = self._rng.integers(start_us, end_us, len(read))
         moments.sort()
         return Reads(moments[heard], read[heard], np.minimum(rssi[heard], STRONGEST_DBM).astype(np.int8))
+
+    def opening(self) -> Opening:
+        """The store at its first moment; only before the first dwell."""
+        self._advance(self._last_us[0])
+        laid = np.flatnonzero(np.isfinite(self._margin).all(axis=0))
+        numbers = {zone.id: number for number, zone in enumerate(self._plan.zones)}
+        zones = np.array([numbers[fixture.zone] for fixture in self._floor.fixtures])
+        repeats = {reader.session for reader, _ in self.antennas if reader.target == "single"}
+        bearings, flatness = (np.array(column).T for column in zip(*self._bearings, strict=True))
+        return Opening(
+            margin_db=self._margin[:, laid],
+            zone=zones[self._fixture[laid]],
+            fixture=self._fixture[laid],
+            flag_s=self._flag_lasts_us[max(repeats, default=0), laid] / _US_PER_S,
+            turns_per_s=1000 / np.array([cycle_ms(reader) for reader, _ in self.antennas]),
+            slots=np.array([reader.reads_per_s * mount.dwell_ms / 1000 for reader, mount in self.antennas]),
+            bearing_rad=bearings,
+            flatness=flatness,
+        )
 
     # --- one dwell --------------------------------------------------------------------------------------------------
 
@@ -180,7 +219,7 @@ class Air:
         block = self._day.blocks[number]
         directions, flatness = self._bearings[block.fixture]
         aside = np.abs((directions - block.bearing_rad + np.pi) % (2 * np.pi) - np.pi)
-        shadow = np.where(aside < _BODY_RAD, flatness, 0.0)
+        shadow = np.where(aside < BODY_RAD, flatness, 0.0)
         self._block_db[:, block.fixture] += (sign * block.loss_db * shadow).astype(np.float32)
 
     def _begin(self, motion: Motion) -> None:
@@ -247,11 +286,13 @@ class Air:
 
     def _margins_of_the_rarest(self) -> list[float]:
         """For each antenna the mean margin at which a tag is read once in `rarest_s` seconds."""
-        margins = []
-        for reader, _ in self.antennas:
-            cycle_ms = sum(mount.dwell_ms for mount in reader.antennas) + reader.idle_ms
-            margins.append(margin_of(cycle_ms / 1000 / self._noise.rarest_s, self._noise.fading_db))
-        return margins
+        noise = self._noise
+        return [margin_of(cycle_ms(reader) / 1000 / noise.rarest_s, noise.fading_db) for reader, _ in self.antennas]
+
+
+def cycle_ms(reader: ReaderMount) -> int:
+    """How long it takes until each antenna has had its turn."""
+    return sum(mount.dwell_ms for mount in reader.antennas) + reader.idle_ms
 
 
 def chance_of(margin_db: float, fading_db: float) -> float:

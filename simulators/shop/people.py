@@ -27,6 +27,7 @@ _STROLL_S = (3.0, 20.0)
 _PICK_S = (4.0, 20.0)
 # Who takes something, or looks for a size, moves so many of its neighbours at most.
 _JOSTLED = 6
+MEAN_JOSTLED = (1 + _JOSTLED) / 2
 # After closing time staff walk through the fitting rooms.
 _LAST_COLLECTION_S = 300.0
 
