@@ -26,7 +26,7 @@ from config.models import (
     TriggerSection,
 )
 from config.problems import Problem
-from gateway.domain.params import ItemParams, Zone
+from gateway.domain.params import Bin, ItemParams, Zone
 from readers.chafon.settings import ChafonSettings
 from readers.llrp.settings import AirSettings, InputTrigger, LlrpSettings, Output, TlsSettings, mask_of
 from readers.m100.settings import M100Settings
@@ -129,6 +129,7 @@ class Config:
     fingerprint: str
     warnings: tuple[Problem, ...] = ()
     groups: tuple[Group, ...] = ()
+    bins: tuple[Bin, ...] = ()
 
     @property
     def client_id(self) -> str:

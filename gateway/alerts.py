@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     EPOCH_CHANGED = "epoch_changed"
     PUBLISH_REFUSED = "publish_refused"
     CONFIG_REJECTED = "config_rejected"
+    SENSORS_DISAGREE = "sensors_disagree"
     ITEM_MISSING_LONG = "item_missing_long"
 
 
@@ -47,6 +48,7 @@ SEVERITIES = {
     AlertKind.EPOCH_CHANGED: Severity.WARNING,
     AlertKind.PUBLISH_REFUSED: Severity.CRITICAL,
     AlertKind.CONFIG_REJECTED: Severity.WARNING,
+    AlertKind.SENSORS_DISAGREE: Severity.WARNING,
     AlertKind.ITEM_MISSING_LONG: Severity.INFO,
 }
 

@@ -64,7 +64,8 @@ class Gateway(Parts):
         try:
             records = await self.ledger.items()
             first = self.inventory.restore(records, self.clock.monotonic_us(), self.clock.utc_us())
-            self.stock.restore((await self.ledger.stock()).rows, self.inventory)
+            shelved = self.shelves.restore(self.config.bins, await self.ledger.bins())
+            self.stock.restore((await self.ledger.stock()).rows, self.inventory, shelved, first)
         finally:
             gc.enable()
         gc.freeze()
@@ -113,7 +114,7 @@ class Gateway(Parts):
         self.config = config = replace(config, **{name: getattr(old, name) for name in FIXED})
         zones, zone_of = self.crew.plan(config, self.inventory.zones, set())
         gone = set(self.inventory.zones) - {zone.id for zone in zones}
-        await self.line.configure(zones, zone_of)
+        await self.line.configure(zones, zone_of, config.bins)
         for zone_id in gone:
             self.alerts.clear(AlertKind.ZONE_STALE, zone_id)
         self.uplink.clear_later(self.topics.zone_health(zone_id) for zone_id in gone)

@@ -6,10 +6,19 @@ from dataclasses import dataclass, field
 
 from gateway import payloads
 from gateway.alerts import AlertBoard, AlertKind
-from gateway.domain.zones import US_PER_S, LiveZone, antenna_works
+from gateway.domain.zones import US_PER_S, Antenna, LiveZone, antenna_works
 from gateway.intake import Intake
 from readers.driver import Clock
-from readers.model import AntennaCondition, ReadBatch, ReaderCondition, ReaderEvent, ReaderNotice, ReaderState
+from readers.model import (
+    AntennaCondition,
+    InputSample,
+    ReadBatch,
+    ReaderCondition,
+    ReaderEvent,
+    ReaderNotice,
+    ReaderState,
+    WeightSample,
+)
 
 # A rate is told over this long; shorter ones jump with every inventory round.
 RATE_US = 5 * US_PER_S
@@ -45,9 +54,16 @@ class Fleet:
     """The sink of every driver."""
 
     def __init__(
-        self, intake: Intake, clock: Clock, alerts: AlertBoard, on_state: Callable[[str, payloads.ReaderStatus], None]
+        self,
+        intake: Intake,
+        clock: Clock,
+        alerts: AlertBoard,
+        on_state: Callable[[str, payloads.ReaderStatus], None],
+        is_blind: Callable[[Antenna], bool] = lambda _: False,
     ) -> None:
+        """`is_blind`: channels that answer, and whose shelf still cannot be counted."""
         self.members: dict[str, Member] = {}
+        self._is_blind = is_blind
         self._intake = intake
         self._clock = clock
         self._alerts = alerts
@@ -68,6 +84,12 @@ class Fleet:
         member.zone_of = zone_of
         self._tell_zones(member)
 
+    def look_again(self, reader: str) -> None:
+        """Some of its channels can be relied upon now, or cannot any more."""
+        member = self.members.get(reader)
+        if member is not None:
+            self._tell_zones(member)
+
     def leave(self, reader: str) -> None:
         """It is configured no longer."""
         self._forgive_antennas(reader)
@@ -75,12 +97,15 @@ class Fleet:
         self._alerts.clear(AlertKind.READER_DOWN, reader)
 
     def put(self, event: ReaderEvent) -> None:
-        """What a driver says: reads go to the line's queue, the rest is kept here."""
+        """What a driver says: reads and weights go to the line's queues, the rest is kept here."""
         member = self.members[event.reader]
         match event:
             case ReadBatch():
                 member.reads += len(event.reads)
                 self._intake.put(event)
+            case WeightSample() | InputSample():
+                member.reads += 1
+                self._intake.put_sample(event)
             case ReaderState():
                 self._change(member, event)
             case ReaderNotice():
@@ -105,8 +130,9 @@ class Fleet:
     def _tell_zones(self, member: Member) -> None:
         state, now_us = member.state, self._clock.monotonic_us()
         for port, zone in member.zone_of.items():
-            works = antenna_works(state.condition, state.antennas, port)
-            zone.observe((state.reader, port), working=works, now_us=now_us, resting=state.resting)
+            antenna = state.reader, port
+            works = antenna_works(state.condition, state.antennas, port) and not self._is_blind(antenna)
+            zone.observe(antenna, working=works, now_us=now_us, resting=state.resting)
             self._alert_antenna(state, port)
 
     def _alert_antenna(self, state: ReaderState, port: int) -> None:

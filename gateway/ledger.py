@@ -11,9 +11,9 @@ import fcntl
 import sqlite3
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import aiosqlite
@@ -21,9 +21,10 @@ import aiosqlite
 from gateway import migrations, payloads
 from gateway.domain.delta import Change, Step, StockKey
 from gateway.domain.items import Presence
-from gateway.domain.records import ItemRecord
+from gateway.domain.records import BinRecord, ItemRecord, ProductRecord
 from gateway.domain.stock import StockRow
 from gateway.domain.tags import TagKey, key_bits, key_epc, tag_key
+from gateway.domain.zones import Antenna
 
 # A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
 GROUP_COMMIT_S = 0.02
@@ -70,6 +71,8 @@ class Commit:
     forgotten: Sequence[TagKey] = ()
     learnt_zones: Sequence[str] = ()
     acknowledged: int = 0
+    bins: Sequence[BinRecord] = ()
+    dropped_bins: Sequence[Antenna] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ class Ledger:
         stock: dict[StockKey, Change] = {}
         items: dict[TagKey, ItemRecord | None] = {}
         learnt: list[tuple[str]] = []
+        bins: dict[Antenna, BinRecord | None] = {}
         for commit in group:
             numbered = []
             for step in commit.steps:
@@ -178,6 +182,8 @@ class Ledger:
             items.update({record.key: record for record in commit.items})
             items.update(dict.fromkeys(commit.forgotten))
             learnt.extend((zone,) for zone in commit.learnt_zones)
+            bins.update({(record.reader, record.channel): record for record in commit.bins})
+            bins.update(dict.fromkeys(commit.dropped_bins))
             acknowledged = max(position.acknowledged, commit.acknowledged)
             position = replace(position, acknowledged=acknowledged)
         async with self._transaction():
@@ -199,6 +205,7 @@ class Ledger:
                 [(key_epc(key), key_bits(key)) for key, record in items.items() if not record],
             )
             await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", learnt)
+            await self._write_bins(bins)
             await self._writer.execute(
                 "UPDATE ledger SET seq = ?, acknowledged = ?", (position.seq, position.acknowledged)
             )
@@ -207,6 +214,19 @@ class Ledger:
         for numbered in results:
             self._recent.extend(numbered)
         return results
+
+    async def _write_bins(self, bins: Mapping[Antenna, BinRecord | None]) -> None:
+        """A bin is written anew as a whole; None: it is forgotten."""
+        await self._many("DELETE FROM bin_products WHERE reader = ? AND channel = ?", list(bins))
+        await self._many(
+            "DELETE FROM bins WHERE reader = ? AND channel = ?", [key for key, record in bins.items() if not record]
+        )
+        kept = [record for record in bins.values() if record]
+        await self._many("INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?)", [_bin_row(each) for each in kept])
+        await self._many(
+            "INSERT INTO bin_products VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(each.reader, each.channel, *astuple(product)) for each in kept for product in each.products],
+        )
 
     async def _many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         if rows:
@@ -319,6 +339,18 @@ class Ledger:
             for epc, bits, gtin, serial, presence, *rest in rows
         ]
 
+    async def bins(self) -> list[BinRecord]:
+        """Every bin at rest."""
+        products: dict[Antenna, list[ProductRecord]] = {}
+        for reader, channel, *product in await self._read("SELECT * FROM bin_products"):
+            products.setdefault((reader, channel), []).append(ProductRecord(*product))
+        return [
+            BinRecord(
+                reader, channel, zone, zero_g, begun_g, level_g, pending_g, tuple(products.get((reader, channel), ()))
+            )
+            for reader, channel, zone, zero_g, begun_g, level_g, pending_g in await self._read("SELECT * FROM bins")
+        ]
+
     async def learnt_zones(self) -> set[str]:
         """The zones whose first count has settled."""
         return {str(zone) for (zone,) in await self._read("SELECT zone FROM learnt_zones")}
@@ -356,6 +388,18 @@ def _item_row(record: ItemRecord) -> tuple[object, ...]:
         record.read_chance,
         record.learnt_s,
         record.silence_s,
+    )
+
+
+def _bin_row(record: BinRecord) -> tuple[object, ...]:
+    return (
+        record.reader,
+        record.channel,
+        record.zone,
+        record.zero_g,
+        record.configured_zero_g,
+        record.level_g,
+        record.pending_g,
     )
 
 

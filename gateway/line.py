@@ -8,8 +8,12 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 from gateway.alerts import AlertBoard, AlertKind
+from gateway.domain.agreement import Agreement, Disagreement
+from gateway.domain.delta import Step
 from gateway.domain.inventory import TICK_US, Inventory
 from gateway.domain.items import COUNTED, Item, Transition
+from gateway.domain.params import Bin
+from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 from gateway.intake import Intake
@@ -32,6 +36,8 @@ CHECKPOINT_SHARE = 0.1
 CHECKPOINT_SILENCE_S = 30.0
 # Items missing for hours are looked for this often.
 SEARCH_US = 10 * US_PER_S
+# Tags and shelves that count the same row are compared this often.
+COMPARE_US = 10 * US_PER_S
 # A disk that refused is asked again after this long; the reads wait meanwhile, bounded.
 DISK_RETRY_S = 1.0
 
@@ -50,9 +56,15 @@ class Line:
         *,
         on_deltas: Callable[[list[Numbered]], None],
         on_zone: Callable[[LiveZone], None],
+        shelves: Shelves | None = None,
+        on_blind: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.inventory = inventory
         self.stock = stock
+        self.shelves = shelves or Shelves()
+        self._agreement = Agreement()
+        self._compare_due_us = 0
+        self._on_blind = on_blind
         self._ledger = ledger
         self._intake = intake
         self._clock = clock
@@ -85,6 +97,8 @@ class Line:
 
     async def drain(self, until_us: int | None = None) -> None:
         """Ingest all that waits; under a flood that never ends, until then."""
+        for sample in self._intake.take_samples():
+            self.shelves.hear(sample)
         turn_us = self._clock.monotonic_us() + TURN_US
         while (batch := self._intake.take()) is not None:
             self.inventory.ingest(batch)
@@ -98,6 +112,8 @@ class Line:
     async def tick(self) -> None:
         """Judge once, and put what changed on disk."""
         now_us = self._clock.monotonic_us()
+        for reader in self.shelves.look(now_us):
+            self._on_blind(reader)
         made = self.inventory.tick(now_us)
         # Only the judging counts: after a disk that was stuck for minutes the next tick comes at once.
         rest_us = TICK_REST * (self._clock.monotonic_us() - now_us)
@@ -105,11 +121,15 @@ class Line:
         await self._book(made)
         self._tell_zones()
         self._warn_of_missing(now_us)
+        self._compare(now_us)
         self.ticked_us = self._clock.monotonic_us()
 
-    async def configure(self, zones: list[LiveZone], zone_of: dict[Antenna, LiveZone]) -> None:
-        """Other zones or antennas from now on; what that empties goes to disk at once."""
+    async def configure(
+        self, zones: list[LiveZone], zone_of: dict[Antenna, LiveZone], bins: Collection[Bin] = ()
+    ) -> None:
+        """Other zones, antennas or bins from now on; what that empties goes to disk at once."""
         made = self.inventory.configure(zones, zone_of, self._clock.monotonic_us())
+        self.shelves.configure(bins)
         self._unlearnt = {zone.id for zone in zones if zone.learning}
         self._told = {zone.id: zone.state for zone in zones}
         await self._book(made, zones)
@@ -126,7 +146,11 @@ class Line:
         now_us, utc_us = self._clock.monotonic_us(), self._clock.utc_us()
         for made in transitions:
             self.transitions[made.cause.value] = self.transitions.get(made.cause.value, 0) + 1
-        derived = (self.stock.apply(transitions), self.stock.reclassify(zones) if zones else None)
+        derived = (
+            self.stock.apply(transitions),
+            self._shelve(reconfigured=bool(zones)),
+            self.stock.reclassify(zones) if zones else None,
+        )
         steps = [piece for step in derived if step is not None for piece in step.split()]
         for confirmed in self.stock.confirm(self.inventory.zones.values(), now_us):
             steps.extend(confirmed.split())
@@ -134,12 +158,26 @@ class Line:
         changed = dict.fromkeys(made.item for made in transitions)
         changed.update(dict.fromkeys(self._checkpointed(now_us)))
         learnt = [name for name in self._unlearnt if not self.inventory.zones[name].learning]
-        if steps or changed or forgotten or learnt or self._owed:
+        bins, dropped_bins = self.shelves.take_records(), self.shelves.take_dropped()
+        if steps or changed or forgotten or learnt or bins or dropped_bins or self._owed:
             records = [self.inventory.record(item, now_us, utc_us) for item in changed]
-            numbered = await self._commit(Commit(utc_us, steps, records, forgotten, learnt))
+            commit = Commit(utc_us, steps, records, forgotten, learnt, bins=bins, dropped_bins=dropped_bins)
+            numbered = await self._commit(commit)
             self._unlearnt.difference_update(learnt)
             if numbered:
                 self._on_deltas(numbered)
+
+    def _shelve(self, *, reconfigured: bool) -> Step | None:
+        """What the shelves count now; after another configuration also what they count no longer."""
+        zones = self.inventory.zones
+        by_tags = None
+        if reconfigured:
+            tagged = [zone.id for zone in zones.values() if not zone.antennas <= self.shelves.channels]
+            by_tags = self.shelves.by_tags(tagged)
+        step = self.stock.shelve(self.shelves.changes(), zones, by_tags)
+        for cause, count in (step.causes if step is not None else {}).items():
+            self.transitions[cause.value] = self.transitions.get(cause.value, 0) + count
+        return step
 
     async def _commit(self, commit: Commit) -> list[Numbered]:
         """Until the disk takes it: a delta that was derived is a fact and is not given up.
@@ -180,6 +218,25 @@ class Line:
             if zone.state is not self._told[zone.id]:
                 self._told[zone.id] = zone.state
                 self._on_zone(zone)
+
+    def _compare(self, now_us: int) -> None:
+        """Tell where tags and shelves have said different counts for too long, and where they agree again."""
+        if now_us < self._compare_due_us:
+            return
+        self._compare_due_us = now_us + COMPARE_US
+        limits_s = self.shelves.disagree_s()
+        raised, cleared = self._agreement.look(now_us, self.stock.both(), self.inventory.zones, limits_s)
+        for each in raised:
+            self._warn_of_disagreement(each, now_us)
+        for gtin, zone in cleared:
+            self._alerts.clear(AlertKind.SENSORS_DISAGREE, f"{zone}:{gtin}")
+
+    def _warn_of_disagreement(self, each: Disagreement, now_us: int) -> None:
+        gtin, zone = each.key
+        minutes = (now_us - each.since_us) / US_PER_S / 60
+        text = f"the shelf counts {each.shelved} of GTIN {gtin}, the tags say {each.read}, for {minutes:.0f} min now"
+        hint = "count them: untagged or foreign pieces on the shelf, tags that cannot be read, or a wrong unit weight"
+        self._alerts.raise_(AlertKind.SENSORS_DISAGREE, f"{zone}:{gtin}", text, hint)
 
     def _warn_of_missing(self, now_us: int) -> None:
         """An item that has been missing for its zone's limit is worth a look; said once an item."""

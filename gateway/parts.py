@@ -13,6 +13,7 @@ from gateway.consumer.broker import BrokerAddress, ConnectOptions
 from gateway.crew import Crew
 from gateway.domain.inventory import Inventory
 from gateway.domain.itemtags import ItemTags
+from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
 from gateway.domain.zones import LiveZone
 from gateway.fleet import Fleet
@@ -48,7 +49,10 @@ class Parts:
         self.alerts = AlertBoard(clock.utc_us, self._publish_alert)
         self.retained = RetainedTree(self._wake_uplink)
         self.intake = Intake()
-        self.fleet = Fleet(self.intake, clock, self.alerts, self._tell_reader)
+        self.shelves = Shelves()
+        self.fleet = Fleet(
+            self.intake, clock, self.alerts, self._tell_reader, lambda antenna: antenna in self.shelves.blind
+        )
         self.crew = Crew(self.fleet, clock, rng)
         zones, zone_of = self.crew.plan(config, {}, learnt)
         self.inventory = Inventory(zones, zone_of, self.item_tags)
@@ -62,6 +66,8 @@ class Parts:
             self.alerts,
             on_deltas=lambda _: self.sender.committed(),
             on_zone=self.tell_zone,
+            shelves=self.shelves,
+            on_blind=self.fleet.look_again,
         )
         self.snapshots = Snapshots(ledger, self.topics, self.retained, clock)
         self.commands = Commands(ledger, self.snapshots, self.status)

@@ -46,6 +46,7 @@ class Cause(StrEnum):
     MOVED = "moved"
     DEPARTED = "departed"
     RETURNED = "returned"
+    WEIGHED = "weighed"
     CONFIRMED = "confirmed"
     CONFIG = "config"
 

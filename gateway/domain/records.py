@@ -20,3 +20,38 @@ class ItemRecord:
     read_chance: float
     learnt_s: float
     silence_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRecord:
+    """One product of a bin at rest; `learnt` counts the pieces that its `unit_g` was learnt from."""
+
+    gtin: str
+    pieces: int
+    unit_g: float
+    learnt: float
+    configured_g: float
+
+
+@dataclass(frozen=True, slots=True)
+class BinRecord:
+    """A bin at rest: its zero (and the configured one it began with), its last settled weight, and what of it is
+    unexplained, in grams.
+    """
+
+    reader: str
+    channel: int
+    zone: str
+    zero_g: float
+    configured_zero_g: float
+    level_g: float
+    pending_g: float
+    products: tuple[ProductRecord, ...]
+
+    @property
+    def gtins(self) -> frozenset[str]:
+        return frozenset(product.gtin for product in self.products)
+
+    def product(self, gtin: str) -> ProductRecord | None:
+        """What is known of one product."""
+        return next((product for product in self.products if product.gtin == gtin), None)

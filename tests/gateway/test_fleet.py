@@ -1,10 +1,20 @@
 from typing import TYPE_CHECKING
 
 from gateway.alerts import AlertBoard
-from gateway.domain.zones import ZoneState
+from gateway.domain.zones import Antenna, ZoneState
 from gateway.fleet import RATE_US, Fleet
 from gateway.intake import Intake
-from readers.model import AntennaCondition, Fault, ReadBatch, ReaderCondition, ReaderNotice, ReaderState
+from readers.model import (
+    AntennaCondition,
+    Fault,
+    InputSample,
+    ReadBatch,
+    ReaderCondition,
+    ReaderNotice,
+    ReaderState,
+    WeightCondition,
+    WeightSample,
+)
 from tests.gateway.shop import RACK, READER, HandClock, Shop, tag
 
 if TYPE_CHECKING:
@@ -24,7 +34,10 @@ class Bench:
         self.said: list[tuple[str, str, str]] = []
         self.told: list[ReaderStatus] = []
         board = AlertBoard(self.clock.utc_us, lambda a: self.said.append((a.kind, a.subject, a.status)))
-        self.fleet = Fleet(self.intake, self.clock, board, lambda _reader, status: self.told.append(status))
+        self.blind: set[Antenna] = set()
+        self.fleet = Fleet(
+            self.intake, self.clock, board, lambda _reader, status: self.told.append(status), self.blind.__contains__
+        )
         self.join()
 
     def join(self, *ports: int) -> None:
@@ -148,3 +161,24 @@ def test_a_rate_that_fades_away_in_small_steps_is_told_in_the_end() -> None:
         bench.fleet.measure()
     assert bench.told[-1].reads_per_s == 0.0
     assert max(status.reads_per_s for status in bench.told) == 100.0
+
+
+def test_weights_and_inputs_go_to_the_line_and_count_as_what_a_reader_delivers() -> None:
+    test = Bench()
+    weight = WeightSample(READER, 1, 7, WeightCondition.STABLE, 5.0)
+    covered = InputSample(READER, 2, 8, 1.0)
+    test.fleet.put(weight)
+    test.fleet.put(covered)
+    assert list(test.intake.take_samples()) == [weight, covered]
+    assert test.fleet.members[READER].reads == 2
+
+
+def test_a_channel_that_answers_and_cannot_be_counted_does_not_work() -> None:
+    test = Bench()
+    test.blind.add((READER, 2))
+    test.put(ReaderCondition.READING)
+    assert test.states() == [ZoneState.OK, ZoneState.STALE]
+    test.blind.clear()
+    test.fleet.look_again(READER)
+    assert test.states() == [ZoneState.OK, ZoneState.OK]
+    test.fleet.look_again("nobody")

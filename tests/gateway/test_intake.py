@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake import Intake
-from readers.model import RawRead, ReadBatch
+from gateway.intake import MAX_WAITING_SAMPLES, Intake
+from readers.model import InputSample, RawRead, ReadBatch
 
 
 def batch(reader: str, reads: int, mark: int = 0) -> ReadBatch:
@@ -54,3 +54,14 @@ def test_every_read_is_taken_waiting_or_counted_as_dropped(plan: list[int | None
             put += size
         assert put == got + intake.waiting_reads + intake.dropped.get("a", 0)
         assert intake.waiting_reads <= max(limit, 30)
+
+
+def test_samples_wait_in_order_and_the_oldest_make_room() -> None:
+    intake = Intake()
+    assert not intake.take_samples()
+    for at_us in range(MAX_WAITING_SAMPLES + 5):
+        intake.put_sample(InputSample("a", 1, at_us, 1.0))
+    assert intake.dropped_samples == 5
+    samples = intake.take_samples()
+    assert [samples[0].at_us, samples[-1].at_us] == [5, MAX_WAITING_SAMPLES + 4]
+    assert not intake.take_samples()

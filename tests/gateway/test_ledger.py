@@ -16,7 +16,7 @@ import pytest
 from gateway import ledger as module
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause, Presence
-from gateway.domain.records import ItemRecord
+from gateway.domain.records import BinRecord, ItemRecord, ProductRecord
 from gateway.domain.stock import StockRow
 from gateway.ledger import Commit, Ledger, LedgerError, Numbered, open_ledger
 from gateway.tasks import beside
@@ -496,3 +496,33 @@ async def test_two_gateways_cannot_share_a_ledger(path: Path) -> None:
         assert [delta.seq for delta in await first.commit(commit(1))] == [1]
     async with life(path) as second:
         assert second.position.seq == 1
+
+
+def bin_record(channel: int, *pieces: int) -> BinRecord:
+    products = tuple(
+        ProductRecord(f"{9506000134352 + n:014}", count, 181.5, 3.0, 182.0) for n, count in enumerate(pieces)
+    )
+    return BinRecord("gondola-7", channel, "shelf", 1.5, 0.0, 364.25, -3.0, products)
+
+
+async def test_what_lies_on_shelves_is_written_anew_as_a_whole(path: Path) -> None:
+    async with life(path) as ledger:
+        await ledger.commit(Commit(bins=[bin_record(1, 4, 5), bin_record(2, 1)]))
+        await ledger.commit(Commit(1, [arrival(1)], bins=[bin_record(1, 3)]))
+    async with life(path) as ledger:
+        assert sorted(await ledger.bins(), key=lambda each: each.channel) == [bin_record(1, 3), bin_record(2, 1)]
+        await ledger.commit(Commit(bins=[bin_record(3, 7)], dropped_bins=[("gondola-7", 2), ("gondola-7", 1)]))
+        assert await ledger.bins() == [bin_record(3, 7)]
+
+
+async def test_a_ledger_of_the_first_version_gets_its_shelves(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = module.migrations.steps()
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:1])
+    async with life(path) as ledger:
+        await ledger.commit(commit(1))
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
+    async with life(path) as ledger:
+        assert await ledger.bins() == []
+        await ledger.commit(Commit(bins=[bin_record(1, 4)]))
+        assert await ledger.bins() == [bin_record(1, 4)]
+        assert [row.quantity for row in (await ledger.stock()).rows] == [1]

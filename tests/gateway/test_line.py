@@ -12,12 +12,16 @@ from gateway import line as module
 from gateway.alerts import AlertBoard, AlertKind
 from gateway.domain.inventory import TICK_US
 from gateway.domain.items import Presence
+from gateway.domain.params import Bin, Precedence, ShelfParams
+from gateway.domain.shelves import Shelves
 from gateway.domain.zones import US_PER_S, ZoneState
 from gateway.intake import Intake
 from gateway.ledger import Ledger, Numbered, open_ledger
 from gateway.line import CHECKPOINT_SILENCE_S, CHECKPOINT_US, SEARCH_US, Line
 from gateway.tasks import beside
-from readers.model import ReadBatch
+from readers.model import ReadBatch, WeightCondition, WeightSample
+from tests.gateway.scales import READER as SCALES
+from tests.gateway.scales import weighed
 from tests.gateway.shop import GTINS, RACK, READER, Shop, tag
 
 MISSED = replace(RACK, missing_floor_s=20.0, missing_chance=0.5, missing_alert_s=3600.0)
@@ -37,6 +41,8 @@ class Bench:
         self.alerts = AlertBoard(
             self.clock.utc_us, lambda alert: self.said.append((alert.kind, alert.subject, alert.status))
         )
+        self.shelves = Shelves()
+        self.blinded: list[str] = []
         self.line = Line(
             shop.inventory,
             shop.stock,
@@ -46,6 +52,8 @@ class Bench:
             self.alerts,
             on_deltas=self.deltas.extend,
             on_zone=lambda zone: self.zones.append((zone.id, zone.state)),
+            shelves=self.shelves,
+            on_blind=self.blinded.append,
         )
 
     def hear(self, port: int, *epcs: bytes) -> None:
@@ -58,6 +66,17 @@ class Bench:
             self.hear(port, *epcs)
             await self.line.drain()
             await self.line.tick()
+
+    async def weigh(self, seconds: float, **channels: float) -> None:
+        """The scales show these weights (c1=..., c2=...), ten times a second."""
+        for number in range(round(seconds * 10)):
+            self.clock.turn(0.1)
+            for name, grams in channels.items():
+                sample = WeightSample(SCALES, int(name[1:]), self.clock.now_us, WeightCondition.STABLE, grams)
+                self.intake.put_sample(sample)
+            if number % 3 == 2:
+                await self.line.drain()
+                await self.line.tick()
 
     async def wait(self, seconds: float, step_s: float = 5.0) -> None:
         for _ in range(round(seconds / step_s)):
@@ -304,3 +323,93 @@ async def test_a_flood_of_reads_does_not_keep_the_line_from_ticking(tmp_path: Pa
         async with beside(test.line.run([])):
             await until(lambda: len(test.deltas) == 1)
         assert ingested > 50
+
+
+# -- shelves --------------------------------------------------------------------------------------------------
+
+UNIT_G = 182.0
+
+
+@asynccontextmanager
+async def gondola(path: Path, *bins: Bin, shop: Shop | None = None) -> AsyncIterator[Bench]:
+    """A line that takes up the ledger as the daemon does, in a shop with these bins."""
+    async with bench(path, shop) as test:
+        shop = test.shop
+        first = shop.inventory.restore(await test.ledger.items(), shop.clock.now_us, shop.clock.utc_us())
+        shelved = test.shelves.restore(bins, await test.ledger.bins())
+        shop.stock.restore((await test.ledger.stock()).rows, shop.inventory, shelved, first)
+        await test.line._book(first, shop.inventory.zones.values())
+        yield test
+
+
+async def test_weights_become_deltas_on_disk(tmp_path: Path) -> None:
+    async with gondola(tmp_path, weighed(channel=1), weighed(channel=2, zone="b")) as test:
+        await test.weigh(7, c1=6 * UNIT_G, c2=0)
+        await test.weigh(2, c1=4 * UNIT_G, c2=UNIT_G)
+        assert await test.agrees() == {(GTINS[0], "a"): 4, (GTINS[0], "b"): 1}
+        assert [json.loads(delta.payload)["causes"] for delta in test.deltas] == [{"weighed": 6}, {"weighed": 3}]
+        assert test.line.transitions == {"weighed": 9}
+        records = {record.channel: record for record in await test.ledger.bins()}
+        assert [records[channel].products[0].pieces for channel in (1, 2)] == [4, 1]
+        assert test.blinded == [SCALES, SCALES]
+
+
+async def test_a_restart_goes_on_with_what_lay_on_the_shelves(tmp_path: Path) -> None:
+    async with gondola(tmp_path, weighed(channel=1)) as test:
+        await test.weigh(7, c1=6 * UNIT_G)
+    async with gondola(tmp_path, weighed(channel=1), shop=Shop()) as test:
+        assert await test.agrees() == {(GTINS[0], "a"): 6}
+        await test.weigh(2, c1=5 * UNIT_G)
+        assert await test.agrees() == {(GTINS[0], "a"): 5}
+        (delta,) = test.deltas
+        assert json.loads(delta.payload)["causes"] == {"weighed": 1}
+
+
+async def test_a_bin_that_is_gone_after_a_restart_goes_to_zero_on_disk(tmp_path: Path) -> None:
+    async with gondola(tmp_path, weighed(channel=1), weighed(channel=2, zone="b")) as test:
+        await test.weigh(7, c1=6 * UNIT_G, c2=2 * UNIT_G)
+    async with gondola(tmp_path, weighed(channel=1), shop=Shop()) as test:
+        assert await test.agrees() == {(GTINS[0], "a"): 6}
+        assert [json.loads(delta.payload)["causes"] for delta in test.deltas] == [{"config": 2}]
+        assert [record.channel for record in await test.ledger.bins()] == [1]
+
+
+async def test_a_bin_that_is_configured_away_goes_to_zero_on_disk(tmp_path: Path) -> None:
+    async with gondola(tmp_path, weighed(channel=1)) as test:
+        await test.weigh(7, c1=6 * UNIT_G)
+        await test.read_for(2, 1, tag(1))
+        zones, zone_of = list(test.shop.zones.values()), test.shop.zone_of
+        await test.line.configure(zones, zone_of, [weighed(channel=1), weighed(channel=2)])
+        assert await test.agrees() == {(GTINS[0], "a"): 6}
+        await test.line.configure(zones, zone_of)
+        assert await test.agrees() == {(GTINS[0], "a"): 1}
+        assert json.loads(test.deltas[-1].payload)["causes"] == {"config": 5}
+        assert await test.ledger.bins() == []
+
+
+async def test_where_tags_and_scale_disagree_somebody_is_told(tmp_path: Path) -> None:
+    async with gondola(tmp_path, weighed(channel=1, params=ShelfParams(disagree_s=300))) as test:
+        await test.weigh(7, c1=2 * UNIT_G)
+        await test.read_for(2, 1, tag(1), tag(2))
+        await test.wait(20)
+        assert not [said for said in test.said if said[0] == AlertKind.SENSORS_DISAGREE]
+        await test.weigh(2, c1=UNIT_G)
+        assert await test.agrees() == {(GTINS[0], "a"): 1}
+        await test.wait(400, step_s=10)
+        subject = f"a:{GTINS[0]}"
+        assert [said for said in test.said if said[0] == AlertKind.SENSORS_DISAGREE] == [
+            (AlertKind.SENSORS_DISAGREE, subject, "raised")
+        ]
+        (text,) = [alert.text for alert in test.alerts if alert.kind is AlertKind.SENSORS_DISAGREE]
+        assert text.startswith(f"the shelf counts 1 of GTIN {GTINS[0]}, the tags say 2")
+        await test.weigh(12, c1=2 * UNIT_G)
+        assert test.said[-1] == (AlertKind.SENSORS_DISAGREE, subject, "cleared")
+
+
+async def test_where_tags_go_first_the_scale_is_not_the_stock(tmp_path: Path) -> None:
+    params = ShelfParams(precedence=Precedence.RFID)
+    async with gondola(tmp_path, weighed(channel=1, params=params)) as test:
+        await test.weigh(7, c1=6 * UNIT_G)
+        assert await test.agrees() == {}
+        await test.read_for(2, 1, tag(1), tag(2))
+        assert await test.agrees() == {(GTINS[0], "a"): 2}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.domain.delta import Step, StockKey
 from gateway.domain.items import COUNTED, Cause, Item, Presence, Transition
 from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
-from gateway.domain.stock import CONFIRMED_EVERY_US, Stock, StockRow
+from gateway.domain.stock import CONFIRMED_EVERY_US, Stock, StockRow, Tally
 from gateway.domain.zones import US_PER_S, LiveZone
 from tests.gateway.shop import GTINS, READER, UTC_US, Shop, identity, tag
 
@@ -266,3 +266,100 @@ def test_a_zone_of_another_kind_tells_its_rows_again_without_a_change() -> None:
     assert (change.disposition, change.change, change.quantity) == ("sellable_not_accessible", 0, 3)
     assert [row.disposition for row in stock] == ["sellable_not_accessible"]
     assert stock.reclassify([place]) is None
+
+
+# -- shelves --------------------------------------------------------------------------------------------------
+
+KEY = GTINS[0], "floor"
+
+
+def test_a_shelf_counts_rows_of_its_own() -> None:
+    stock, floor = Stock(), zone()
+    made = stock.shelve({KEY: Tally(4, 4)}, {"floor": floor})
+    assert made is not None
+    assert made.causes == {Cause.WEIGHED: 4}
+    assert [(c.change, c.quantity, c.confirmed, c.stale) for c in made.changes] == [(4, 4, 4, False)]
+    made = stock.shelve({KEY: Tally(3, 0)}, {"floor": floor})
+    assert made is not None
+    assert [(c.change, c.quantity, c.confirmed) for c in made.changes] == [(-1, 3, 0)]
+    assert stock.shelve({KEY: Tally(3, 3)}, {"floor": floor}) is None
+    (told,) = stock.confirm([floor], 0)
+    assert [(c.change, c.quantity, c.confirmed) for c in told.changes] == [(0, 3, 3)]
+    assert [(row.quantity, row.confirmed) for row in stock] == [(3, 3)]
+
+
+def test_a_shelf_that_cannot_be_trusted_marks_what_it_tells() -> None:
+    stock, floor = Stock(), zone()
+    floor.observe((READER, 1), working=False, now_us=0)
+    made = stock.shelve({KEY: Tally(4, 4)}, {"floor": floor})
+    assert made is not None
+    assert made.changes[0].stale
+
+
+def test_a_shelf_goes_before_the_tags_and_knows_them() -> None:
+    stock, floor = Stock(), zone()
+    stock.apply(arrivals(floor, 3))
+    made = stock.shelve({KEY: Tally(5, 5)}, {"floor": floor})
+    assert made is not None
+    assert [(c.change, c.quantity) for c in made.changes] == [(2, 5)]
+    assert stock.apply(step(floor, Presence.PRESENT, Presence.DEPARTED, 0)) is None
+    assert list(stock.both()) == [(KEY, Tally(2, 2), Tally(5, 5))]
+    made = stock.shelve({KEY: None}, {"floor": floor})
+    assert made is not None
+    assert made.causes == {Cause.CONFIG: 3}
+    assert [(row.quantity, row.confirmed) for row in stock] == [(2, 2)]
+
+
+def test_tags_go_first_where_they_shall() -> None:
+    stock, floor = Stock(), zone()
+    stock.apply(arrivals(floor, 3))
+    assert stock.shelve({KEY: Tally(5, 5)}, {"floor": floor}, by_tags={KEY}) is None
+    assert list(stock.both()) == [(KEY, Tally(3, 3), Tally(5, 5))]
+    made = stock.shelve({}, {"floor": floor}, by_tags=())
+    assert made is not None
+    assert made.causes == {Cause.CONFIG: 2}
+    assert [row.quantity for row in stock] == [5]
+
+
+def test_tags_that_the_shelf_says_are_gone_are_no_row() -> None:
+    stock, floor = Stock(), zone()
+    stock.shelve({KEY: Tally(0, 0)}, {"floor": floor})
+    assert stock.apply(arrivals(floor, 2)) is None
+    assert list(stock) == []
+    assert stock.apply(step(floor, Presence.PRESENT, Presence.DEPARTED, 0, 1)) is None
+    assert list(stock.both()) == [(KEY, Tally(), Tally())]
+
+
+def test_a_restart_takes_up_what_shelves_and_tags_have_counted() -> None:
+    shop = Shop()
+    for serial in range(3):
+        shop.place(serial)
+    key = GTINS[0], "a"
+    rows = [StockRow(*key, "x", 5, 5), StockRow(GTINS[1], "a", "x", 2, 2), StockRow(GTINS[2], "gone", "x", 7, 7)]
+    stock = Stock()
+    stock.restore(rows, shop.inventory, {key: Tally(5, 0), (GTINS[1], "a"): None, (GTINS[2], "gone"): None})
+    assert list(stock.both()) == [(key, Tally(3, 3), Tally(5, 0))]
+    made = stock.shelve({(GTINS[1], "a"): None, (GTINS[2], "gone"): None}, shop.zones, by_tags=())
+    assert made is not None
+    assert [(c.gtin, c.zone, c.change, c.quantity) for c in made.changes] == [
+        (GTINS[1], "a", -2, 0),
+        (GTINS[2], "gone", -7, 0),
+    ]
+    assert [(row.gtin, row.quantity) for row in stock] == [(GTINS[0], 5)]
+
+
+def test_tagged_items_of_a_shelf_whose_zone_is_gone_leave_with_it() -> None:
+    shop = Shop()
+    for serial in range(3):
+        shop.place(serial)
+    utc_us = UTC_US + shop.clock.now_us
+    records = [shop.inventory.record(item, shop.clock.now_us, utc_us) for item in shop.inventory]
+    after = Shop({"b": QUICK})
+    first = after.inventory.restore(records, after.clock.now_us, utc_us)
+    key = GTINS[0], "a"
+    after.stock.restore([StockRow(*key, "x", 5, 5)], after.inventory, {key: None}, first)
+    changes = []
+    for made in (after.stock.apply(first), after.stock.shelve({key: None}, after.zones, ())):
+        changes += [(c.zone, c.change, c.quantity) for c in made.changes] if made is not None else []
+    assert changes == [("a", -5, 0)]
+    assert list(after.stock) == []

@@ -1,0 +1,105 @@
+"""From single values of a scale to settled weights: when it moves, when it has come to rest, and how it drifts."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+
+from gateway.domain.countable import SETTLED_VALUES
+from gateway.domain.params import ShelfParams
+from gateway.domain.zones import US_PER_S
+
+# A single value this far from the level is motion: a share of the lightest piece, and clear of the noise.
+GATE_SHARE = 0.25
+GATE_NOISES = 4.5
+# Values lie close together when their range is that of the noise (it grows with the logarithm of their number) ...
+RANGE_NOISES = 4.0
+# ... or a small part of the lightest piece.
+RANGE_SHARE = 0.06
+# At rest the level follows the values at this pace, and never faster than this share of the lightest piece a second.
+FOLLOW_PER_S = 0.05
+FOLLOW_SHARE_PER_S = 0.02
+# What of it may be drift of the scale itself; a person who leans on a shelf ever so slowly is faster.
+DRIFT_SHARE_PER_S = 0.001
+# After a pause of the values nothing is known of what happened in it.
+PAUSE_US = 2 * US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A weight that has come to rest: the whole, and the cells under it, in grams."""
+
+    at_us: int
+    grams: float
+    parts: tuple[float, ...] = ()
+
+
+class Settler:
+    """Fed one value after the other. `level` is where it rests or last rested, None before that."""
+
+    def __init__(self, params: ShelfParams, lightest_g: float) -> None:
+        self._settle_us = round(params.settle_s * US_PER_S)
+        self._noise_g = math.hypot(params.noise_g, params.division_g / math.sqrt(12))
+        self._lightest_g = lightest_g
+        self._gate_g = max(GATE_SHARE * lightest_g, GATE_NOISES * self._noise_g)
+        self._values: deque[tuple[int, float, tuple[float, ...]]] = deque()
+        self._begun_us = 0
+        self.level: Level | None = None
+        self.still = False
+        self.still_since_us = 0
+        self._drift_g = 0.0
+
+    def interrupt(self) -> None:
+        """There is no weight to be had, or there was none for a while: what it rested on is over."""
+        self._values.clear()
+        self.still = False
+
+    def take_drift_g(self) -> float:
+        """By how much the level has drifted since this was last asked."""
+        drift_g, self._drift_g = self._drift_g, 0.0
+        return drift_g
+
+    def feed(self, at_us: int, grams: float, parts: tuple[float, ...] = (), *, moving: bool = False) -> Level | None:
+        """One value, and whether the scale itself sees motion; the level where it has come to rest just now.
+
+        The scale's word only holds a settlement up, it never makes one.
+        """
+        values = self._values
+        if values and at_us - values[-1][0] > PAUSE_US:
+            self.interrupt()
+        if not values:
+            self._begun_us = at_us
+        elapsed_s = (at_us - values[-1][0]) / US_PER_S if values else 0.0
+        values.append((at_us, grams, parts))
+        while len(values) > SETTLED_VALUES and values[0][0] < at_us - self._settle_us:
+            values.popleft()
+        if self.still and self.level is not None:
+            self.still = abs(grams - self.level.grams) <= self._gate_g and self._close_together()
+            if self.still:
+                self._follow(self.level, elapsed_s)
+            return None
+        full = len(values) >= SETTLED_VALUES and at_us - self._begun_us >= self._settle_us
+        if moving or not full or not self._close_together():
+            return None
+        self.still, self.still_since_us = True, at_us
+        self.level = self._median(at_us)
+        return self.level
+
+    def _close_together(self) -> bool:
+        weights = [value[1] for value in self._values]
+        noises = RANGE_NOISES + math.log(len(weights))
+        return max(weights) - min(weights) <= max(noises * self._noise_g, RANGE_SHARE * self._lightest_g)
+
+    def _median(self, at_us: int) -> Level:
+        grams = median(value[1] for value in self._values)
+        parts = zip(*(value[2] for value in self._values), strict=True)
+        return Level(at_us, grams, tuple(median(part) for part in parts))
+
+    def _follow(self, level: Level, elapsed_s: float) -> None:
+        """Creep and temperature: the level goes slowly after the values."""
+        gap_g = median(value[1] for value in self._values) - level.grams
+        most_g = FOLLOW_SHARE_PER_S * self._lightest_g * elapsed_s
+        step_g = max(-most_g, min(most_g, gap_g * FOLLOW_PER_S * elapsed_s))
+        most_g = DRIFT_SHARE_PER_S * self._lightest_g * elapsed_s
+        self._drift_g += max(-most_g, min(most_g, step_g))
+        self.level = Level(level.at_us, level.grams + step_g, level.parts)
