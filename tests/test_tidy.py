@@ -54,7 +54,6 @@ DOORS = {
         "gateway.cli.progress",
         "gateway.cli.watch",
         "gateway.cli.watch_view",
-        "gateway.cli.evaluate",
     },
     "typer": set(),
     "numpy": {"simulators.recording", "simulators.rare"},

@@ -1,19 +1,16 @@
 """`tallygate evaluate`: our rule and the known rivals, scored against a simulated truth."""
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.cli.evaluate_view import as_json_lines, as_text, pair_text, summary_text
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json
+from gateway.cli.progress import progress_bar
 from gateway.evaluate.cache import Cache
 from gateway.evaluate.files import FileError, read_pair
 from gateway.evaluate.grids import GRIDS
@@ -89,10 +86,10 @@ def _reports(
     """Measures all recordings; the reports in the order of the names."""
     work = [Job(name, seed, wanted, kept) for name in names for seed in seeds]
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
-    with _progress(len(work)) as advance:
-        for done in _measured(work, jobs):
+    with progress_bar("recordings") as show:
+        for number, done in enumerate(_measured(work, jobs), start=1):
             outcomes[done[0].scenario] += done
-            advance()
+            show(number / len(work))
     return [report(name, found, by) for name, found in outcomes.items()]
 
 
@@ -118,16 +115,6 @@ def _measured(work: Sequence[Job], jobs: int) -> Iterator[list[Outcome]]:
     with ProcessPoolExecutor(jobs) as pool:
         for done in as_completed([pool.submit(measure, job) for job in work]):
             yield done.result()
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr, where that is a terminal."""
-    columns = (TextColumn("recordings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _plot(reports: Sequence[ScenarioReport], path: Path) -> None:

@@ -143,13 +143,13 @@ def _numbers(standing: Standing) -> str:
             f"{100 * standing.share:.2f}",
             _items(standing.excess.value),
             _rate(standing.false_departures),
-            f"{standing.false_moves:.3f}",
-            f"{100 * standing.missed:.1f}",
-            f"{100 * standing.late:.1f}",
+            _shown(standing.false_moves, 3),
+            _shown(100 * standing.missed, 1),
+            _shown(100 * standing.late, 1),
             _seconds(p50_s),
             _seconds(p90_s),
             f"{100 * standing.wrong_sellable:.1f}",
-            f"{standing.ghosts:.1f}",
+            _shown(standing.ghosts, 1),
         ]
     )
 
@@ -180,7 +180,11 @@ def _items(value: float) -> str:
 
 
 def _rate(value: float) -> str:
-    return f"{value:.1f}" if value < 10_000 else f"{value / 1000:.0f}k"
+    return f"{value / 1000:.0f}k" if value >= 10_000 else _shown(value, 1)
+
+
+def _shown(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _seconds(value: float) -> str:

@@ -98,6 +98,8 @@ def _score(values: dict[str, Any]) -> Score:
     values["zone_ids"] = tuple(values["zone_ids"])
     values["in_zone"] = tuple(Counts(**counts) for counts in values["in_zone"])
     parts = values["changes"]
-    parts["delays_s"] = np.array(parts["delays_s"], dtype=np.float64)
-    parts["entered"] = np.array(parts["entered"], dtype=np.int64)
-    return Score(**{**values, "changes": Changes(**parts)})
+    if parts is not None:
+        parts["delays_s"] = np.array(parts["delays_s"], dtype=np.float64)
+        parts["entered"] = np.array(parts["entered"], dtype=np.int64)
+        values["changes"] = Changes(**parts)
+    return Score(**values)

@@ -47,6 +47,7 @@ class Pair:
     def as_json(self) -> dict[str, Any]:
         """All numbers; counts per (GTIN, zone) and per zone."""
         points, changes = self.score, self.score.changes
+        assert changes is not None, "rows name tags"
         departures = of_rate(changes.false_departures, points.item_days / 10_000)
         moves = of_rate(changes.false_moves, 24 * points.item_days)
         p50_s, p90_s, p99_s = _quantiles(changes.delays_s)

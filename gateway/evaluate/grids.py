@@ -13,6 +13,7 @@ from gateway.evaluate.rules.hmm import TwoStates
 from gateway.evaluate.rules.rsp import IntelRsp
 from gateway.evaluate.rules.rule import LAST_READ, Place, Rule
 from gateway.evaluate.rules.smurf import Smurf
+from gateway.evaluate.rules.smurf_count import SmurfCount
 from gateway.evaluate.rules.weighted import ASSET_TRACKING, RETAIL_GARMENT
 from gateway.evaluate.rules.window import FixedWindow
 
@@ -42,6 +43,9 @@ GRIDS: Mapping[str, tuple[Rule, ...]] = {
         for (delta, epoch_s), place in product(
             ((0.05, 1.0), (0.001, 1.0), (0.05, 20.0), (0.001, 20.0)), (LAST_READ, Place(mean_s=60.0))
         )
+    ),
+    "SMURF count": tuple(
+        SmurfCount(delta, epoch_s) for delta, epoch_s in ((0.05, 1.0), (0.001, 1.0), (0.05, 20.0), (0.001, 20.0))
     ),
     "HMM": tuple(
         TwoStates(stay_s, away_s, epoch_s, place)

@@ -17,6 +17,8 @@ from gateway.evaluate.score import LATE_US, US_PER_S, Counts, Score
 FIRST_REPORTING_SEED = 1001
 # How many times our excess over the floor the best single rival's should be at least.
 TARGET_RATIO = 3.0
+# What a rule that says no tags cannot be asked, and what did not happen.
+UNKNOWN = float("nan")
 
 
 class By(StrEnum):
@@ -176,22 +178,24 @@ def _standing(
     least = [counts(points).error for points in floor]
     our = [counts(ours[seed]).error for seed in seeds]
     item_days = sum(points.item_days for points in mine)
-    true = max(1, sum(points.changes.true for points in mine))
-    delays_s = np.concatenate([points.changes.delays_s for points in mine])
-    quantiles = np.quantile(delays_s, (0.5, 0.9, 0.99)).tolist() if len(delays_s) else [float("nan")] * 3
+    changes = [points.changes for points in mine if points.changes is not None]
+    true = sum(each.true for each in changes)
+    delays_s = np.concatenate([each.delays_s for each in changes]) if changes else np.zeros(0)
+    quantiles = np.quantile(delays_s, (0.5, 0.9, 0.99)).tolist() if len(delays_s) else [UNKNOWN] * 3
+    ghosts = [points.ghosts for points in mine if points.ghosts is not None]
     return Standing(
         of=of,
         error=of_mean(errors),
         share=sum(errors) / max(sum(counts(points).true for points in mine), 1e-9),
         excess=of_mean([error - lowest for error, lowest in zip(errors, least, strict=True)]),
         against=of_mean([mine_too - error for mine_too, error in zip(our, errors, strict=True)]),
-        false_departures=10_000 * sum(points.changes.false_departures for points in mine) / item_days,
-        false_moves=sum(points.changes.false_moves for points in mine) / (24 * item_days),
-        missed=sum(points.changes.missed for points in mine) / true,
-        late=sum(points.changes.late for points in mine) / true,
+        false_departures=_per(10_000 * sum(each.false_departures for each in changes), item_days if changes else 0.0),
+        false_moves=_per(sum(each.false_moves for each in changes), 24 * item_days if changes else 0.0),
+        missed=_per(sum(each.missed for each in changes), true),
+        late=_per(sum(each.late for each in changes), true),
         delays_s=(quantiles[0], quantiles[1], quantiles[2]),
         wrong_sellable=float(np.mean([points.wrong_sellable for points in mine])),
-        ghosts=float(np.mean([points.ghosts for points in mine])),
+        ghosts=float(np.mean(ghosts)) if ghosts else UNKNOWN,
         in_zone=tuple(
             Counts(float(np.mean([zone.error for zone in zones])), float(np.mean([zone.true for zone in zones])))
             for zones in zip(*(points.in_zone for points in mine), strict=True)
@@ -199,11 +203,18 @@ def _standing(
     )
 
 
+def _per(events: float, of: float) -> float:
+    return events / of if of else UNKNOWN
+
+
 def as_json(standing: Standing) -> dict[str, Any]:
     """A standing as JSON values."""
 
     def interval(value: Interval) -> list[float | None]:
         return [round(part, 4) if np.isfinite(part) else None for part in value]
+
+    def number(value: float, digits: int) -> float | None:
+        return round(value, digits) if np.isfinite(value) else None
 
     return {
         "rule": standing.of.rule,
@@ -213,14 +224,14 @@ def as_json(standing: Standing) -> dict[str, Any]:
         "excess_items": interval(standing.excess),
         "ours_minus_this_items": interval(standing.against),
         "ours_is": standing.verdict.value,
-        "false_departures_per_10000_items_and_day": round(standing.false_departures, 3),
-        "false_moves_per_tag_hour": round(standing.false_moves, 5),
-        "missed_share": round(standing.missed, 5),
-        "late_share": round(standing.late, 5),
+        "false_departures_per_10000_items_and_day": number(standing.false_departures, 3),
+        "false_moves_per_tag_hour": number(standing.false_moves, 5),
+        "missed_share": number(standing.missed, 5),
+        "late_share": number(standing.late, 5),
         "late_after_s": LATE_US / US_PER_S,
-        "delay_p50_p90_p99_s": [round(delay_s, 2) if np.isfinite(delay_s) else None for delay_s in standing.delays_s],
+        "delay_p50_p90_p99_s": [number(delay_s, 2) for delay_s in standing.delays_s],
         "wrong_sellable_share_of_time": round(standing.wrong_sellable, 5),
-        "ghosts": round(standing.ghosts, 2),
+        "ghosts": number(standing.ghosts, 2),
         "zone_error_items": [round(zone.error, 4) for zone in standing.in_zone],
         "zone_true_items": [round(zone.true, 2) for zone in standing.in_zone],
     }

@@ -25,6 +25,15 @@ class Tracks(NamedTuple):
     zone: Ints
 
 
+class Levels(NamedTuple):
+    """Counts without names: from `at_us` on so many items of `product` are said to be in `zone`; before that none."""
+
+    at_us: Ints
+    product: Ints
+    zone: Ints
+    quantity: Floats
+
+
 class Stays(NamedTuple):
     """The time that tags spend in zones, [from_us, to_us) each."""
 

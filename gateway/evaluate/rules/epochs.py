@@ -11,28 +11,31 @@ from gateway.evaluate.tracks import Flags, Ints
 
 
 class Epoch(NamedTuple):
-    """`tags` were read in `hits` of the epoch's slots, at least one each; `end_us` is when that is known."""
+    """`cells` were read in `hits` of the epoch's slots, at least one each; `end_us` is when that is known."""
 
     end_us: int
-    tags: Ints
+    cells: Ints
     hits: Ints
 
 
-def epochs(readings: Readings, epoch_s: float, slots: int = 1) -> Iterator[Epoch]:
-    """All epochs of the recording in order, those without a read too; an epoch has `slots` interrogation cycles."""
+def epochs(readings: Readings, epoch_s: float, slots: int = 1, cell: Ints | None = None) -> Iterator[Epoch]:
+    """All epochs of the recording in order, those without a read too; an epoch has `slots` interrogation cycles.
+
+    Reads are counted by tag, or by what `cell` says of each.
+    """
+    cell = readings.tag if cell is None else cell
+    cells = int(cell.max(initial=0)) + 1
     slot_us = round(epoch_s * US_PER_S) // slots
     epoch_us = slot_us * slots
     count = -(-(readings.end_us - readings.start_us) // epoch_us)
     slot = np.clip((readings.at_us - readings.start_us) // slot_us, 0, count * slots - 1)
-    in_slot = np.unique(slot * readings.tags + readings.tag)
-    in_epoch, hits = np.unique(
-        (in_slot // readings.tags) // slots * readings.tags + in_slot % readings.tags, return_counts=True
-    )
-    bounds = np.searchsorted(in_epoch, np.arange(count + 1) * readings.tags)
-    tags = in_epoch % readings.tags
+    in_slot = np.unique(slot * cells + cell)
+    in_epoch, hits = np.unique((in_slot // cells) // slots * cells + in_slot % cells, return_counts=True)
+    bounds = np.searchsorted(in_epoch, np.arange(count + 1) * cells)
+    found = in_epoch % cells
     for number in range(count):
         rows = slice(bounds[number], bounds[number + 1])
-        yield Epoch(readings.start_us + (number + 1) * epoch_us, tags[rows], hits[rows])
+        yield Epoch(readings.start_us + (number + 1) * epoch_us, found[rows], hits[rows])
 
 
 class Switches:

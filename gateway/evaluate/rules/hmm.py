@@ -38,8 +38,8 @@ class TwoStates:
             before = step(here, leaves, comes)
             chance = seen / looked
             here = posterior(before, 1.0 - chance, 1.0 - STRAY_CHANCE)
-            here[epoch.tags] = posterior(before[epoch.tags], chance[epoch.tags], STRAY_CHANCE)
-            seen[epoch.tags] += here[epoch.tags]
+            here[epoch.cells] = posterior(before[epoch.cells], chance[epoch.cells], STRAY_CHANCE)
+            seen[epoch.cells] += here[epoch.cells]
             looked += here
             switches.set(epoch.end_us, here > 0.5)
         return placed(readings, switches.spans(readings.end_us), self.place.labels(readings))

@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.evaluate.readings import Readings
-from gateway.evaluate.tracks import NOWHERE, Flags, Ints, Tracks, tracks
+from gateway.evaluate.tracks import NOWHERE, Flags, Ints, Levels, Tracks, tracks
 
 US_PER_S = 1_000_000
 
 
 class Rule(Protocol):
-    """From the reads of a recording to what is said of each tag, at the moment at which it is said.
+    """From the reads of a recording to what is said of each tag, or of counts alone, when it is said.
 
     A rule is a frozen dataclass of its parameters. It knows a read from the moment it was received, and of the truth
     nothing.
     """
 
-    def __call__(self, readings: Readings) -> Tracks: ...
+    def __call__(self, readings: Readings) -> Tracks | Levels: ...
 
 
 class Spans(NamedTuple):

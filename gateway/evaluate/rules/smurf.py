@@ -29,7 +29,7 @@ class Smurf:
         switches = Switches(readings.tags)
         windows = Windows(readings.tags)
         for epoch in epochs(readings, self.epoch_s, SLOTS):
-            windows.add(epoch.tags, epoch.hits)
+            windows.add(epoch.cells, epoch.hits)
             windows.adapt(self.delta)
             switches.set(epoch.end_us, windows.filled())
         return placed(readings, switches.spans(readings.end_us), self.place.labels(readings))
@@ -39,7 +39,7 @@ class Smurf:
 
 
 class Windows:
-    """The windows of all tags: `width` epochs each."""
+    """The windows of all tags (or of what else is counted): `width` epochs each."""
 
     def __init__(self, tags: int) -> None:
         self.width = np.ones(tags, dtype=np.int64)
@@ -57,10 +57,10 @@ class Windows:
         self._seen[now, tags] += 1
         self._hits[now, tags] += hits.astype(np.int32)
 
-    def sums(self) -> tuple[Ints, Ints]:
-        """For each tag the epochs of its window in which it was read, and the slots."""
+    def sums(self, width: Ints | None = None) -> tuple[Ints, Ints]:
+        """For each tag the epochs of its window (or of one of another width) in which it was read, and the slots."""
         now = self._epoch % len(self._seen)
-        since = (self._epoch - np.minimum(self.width, self._epoch)) % len(self._seen)
+        since = (self._epoch - np.minimum(self.width if width is None else width, self._epoch)) % len(self._seen)
         seen = self._seen[now] - self._seen[since, self._columns]
         hits = self._hits[now] - self._hits[since, self._columns]
         return seen.astype(np.int64), hits.astype(np.int64)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_table_on_80_columns(scenario: Path) -> None:
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert "development seeds 1-2, 18 items, 0.2 h each" in result.stdout.replace("\n", " ")
+    assert re.search(r"development seeds 1-2, \d+ items, 0.2 h each", result.stdout.replace("\n", " "))
     assert lines.count("ours") == lines.count("floor") == 1
     for rule in ("EdgeX asset tracking: ", "window 10 s: ", "window 600 s: "):
         assert sum(line.startswith(rule) for line in lines) == 1

@@ -11,11 +11,13 @@ from gateway.evaluate.rules.hmm import PRIOR_EPOCHS, PRIOR_SEEN, STRAY_CHANCE, T
 from gateway.evaluate.rules.rsp import IntelRsp
 from gateway.evaluate.rules.rule import Place, Rule, strongest_antenna
 from gateway.evaluate.rules.smurf import SLOTS, Smurf, Windows, has_moved, required_epochs
+from gateway.evaluate.rules.smurf_count import SmurfCount, weights
 from gateway.evaluate.rules.weighted import ASSET_TRACKING, RETAIL_GARMENT
 from gateway.evaluate.rules.window import FixedWindow
+from gateway.evaluate.score import score
 from tests.gateway.evaluate.recorded import BACK, EXIT, FLOOR, FLOOR_2, TILL, R, readings, told
 
-ALL = [rule for grid in GRIDS.values() for rule in grid]
+ALL: list[Rule] = [rule for grid in GRIDS.values() for rule in grid if not isinstance(rule, SmurfCount)]
 
 
 # -- all of them ------------------------------------------------------------------------------------------------
@@ -23,7 +25,7 @@ ALL = [rule for grid in GRIDS.values() for rule in grid]
 
 @pytest.mark.parametrize("rule", ALL, ids=str)
 def test_a_rule_says_nothing_where_nothing_is_read(rule: Rule) -> None:
-    assert len(rule(readings([])).tag) == 0
+    assert len(rule(readings([])).at_us) == 0
 
 
 @pytest.mark.parametrize("rule", ALL, ids=str)
@@ -236,6 +238,33 @@ def test_smurf_bridges_what_its_window_covers() -> None:
     assert found[-1][1] is None
     assert 31.0 <= found[-1][0] <= 46.0
     assert SLOTS == 5
+
+
+def test_what_a_tag_stands_for() -> None:
+    # pi = 1 - 0.5^2 = 0.75; a tag that is read for sure stands for itself; one that was not read for nothing.
+    stands_for, variance = weights(np.array([0.5, 1.0, 0.0]), np.array([2, 2, 2]), read=np.array([1, 2, 0]))
+    assert stands_for == pytest.approx([4 / 3, 1.0, 0.0])
+    assert variance == pytest.approx([0.25 / 0.5625, 0.0, 0.0])
+
+
+def test_smurf_counts_without_names() -> None:
+    # Two tags in every slot, a third (of another product) in one of five: p = 0.2, pi = 1 - 0.8^w.
+    reads = [R(slot / 5 + 0.01, FLOOR, tag) for slot in range(450) for tag in (0, 1)]
+    reads += [R(second + 0.01, FLOOR, 2) for second in range(90)]
+    rows = readings(sorted(reads), [(0, 0, "floor"), (0, 1, "floor"), (0, 2, "floor")], end_s=90)
+    found = SmurfCount(delta=0.05)(rows)
+    other, own = int(rows.product[2]), int(rows.product[0])
+    exact = found.quantity[found.product == own]
+    assert exact.tolist() == [2.0]
+    grown = found.quantity[found.product == other]
+    # The window's first width is 1, then 3; with w* = ceil(2.996 / 0.7333) = 5 it ends there.
+    assert grown[0] == pytest.approx(1 / (1 - 0.8**3))
+    assert grown[-1] == pytest.approx(1 / (1 - 0.8**5))
+    points = score(rows, found)
+    assert (points.changes, points.ghosts) == (None, None)
+    # One second late for three items, and then the third counted too high.
+    late = 3 * 1.0 / 90
+    assert late < points.products.error < late + 1.1
 
 
 # -- the hidden Markov model ------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.evaluate.score import score
-from gateway.evaluate.tracks import stays, tracks_of
+from gateway.evaluate.tracks import Levels, stays, tracks_of
 from tests.gateway.evaluate.recorded import GTIN, OTHER_GTIN, readings, said, us
 
 
@@ -93,6 +93,23 @@ def test_a_transition_told_after_a_minute_is_late() -> None:
     truth = [(0, 0, "floor"), (10, 0, "back")]
     found = score(readings([], truth, end_s=200), said((0, 0, "floor"), (70.5, 0, "back"))).changes
     assert (found.late, found.missed) == (1, 0)
+
+
+def test_counts_without_names_are_scored_as_counts() -> None:
+    rows = readings([], [(0, 0, "floor"), (0, 1, "floor")])
+    product = int(rows.product[0])
+    found = score(
+        rows,
+        Levels(
+            np.array([us(0), us(50), us(75)]),
+            np.array([product] * 3),
+            np.array([0, 0, 1]),
+            np.array([2.5, 1.0, 0.25]),
+        ),
+    )
+    # Half an item too many for 50 s, one too few for 50 s, a quarter in the wrong zone for 25 s.
+    assert found.products.error == pytest.approx(0.25 + 0.5 + 0.0625)
+    assert (found.changes, found.ghosts, found.wrong_sellable) == (None, None, 1.0)
 
 
 def test_ghosts_are_tags_that_no_truth_knows() -> None:
