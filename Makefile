@@ -41,7 +41,7 @@ bench: $(READY) system-packages  ## measure, side by side in one run
 
 interop: $(READY)   ## other people's LLRP clients and readers, fetched into .venv-interop/, against ours
 	$(BIN)/python -m tests.interop.peers
-	$(BIN)/pytest $(ARGS) tests/interop
+	$(BIN)/pytest --timeout 400 $(ARGS) tests/interop
 
 lock: $(READY)      ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip install --quiet uv

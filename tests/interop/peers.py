@@ -6,6 +6,7 @@ node). What does not install here is named, with the reason, and its tests are s
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,10 @@ HERE = Path(__file__).parent
 LOCKS = HERE / "locks"
 PROGRAMS = HERE / "programs"
 HOME = Path(os.environ.get("TALLYGATE_PEERS", HERE.parent.parent / ".venv-interop"))
-# A peer installs in seconds; where the registry cannot be reached, it is better known soon.
-INSTALL_TIMEOUT_S = 60
+# A peer installs in seconds; a busy machine takes longer. A registry that does not answer at all is known sooner.
+INSTALL_TIMEOUT_S = 180
+ANSWER_TIMEOUT_S = 15
+NOT_REACHED = re.compile(r"connection|ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|timed out", re.IGNORECASE)
 PYTHON_PEERS = tuple(sorted(path.stem for path in LOCKS.glob("*.txt")))
 NODE_PEERS = tuple(sorted(path.parent.name for path in LOCKS.glob("*/package.json")))
 
@@ -63,7 +66,18 @@ def _install_python(peer: str, folder: Path) -> None:
     _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], HERE)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "--disable-pip-version-check"]
     _run(
-        [*pip, "install", "--quiet", "--retries", "1", "--timeout", "10", "--require-hashes", "-r", str(_lock(peer))],
+        [
+            *pip,
+            "install",
+            "--quiet",
+            "--retries",
+            "1",
+            "--timeout",
+            str(ANSWER_TIMEOUT_S),
+            "--require-hashes",
+            "-r",
+            str(_lock(peer)),
+        ],
         HERE,
     )
 
@@ -75,7 +89,15 @@ def _install_node(peer: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(LOCKS / peer / name, folder)
-    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], folder)
+    patience = ["--fetch-retries=1", f"--fetch-timeout={1000 * ANSWER_TIMEOUT_S}"]
+    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *patience], folder)
+
+
+def _reason(said: str) -> str:
+    """What an installer that failed said, in a line; that it found nothing is no news where it reached nobody."""
+    lines = said.strip().splitlines() or ["no output"]
+    unreached = [line for line in lines if NOT_REACHED.search(line)]
+    return f"its package registry cannot be reached ({unreached[0].strip():.160})" if unreached else lines[-1]
 
 
 def install(peer: str) -> str:
@@ -87,18 +109,20 @@ def install(peer: str) -> str:
     try:
         (_install_python if peer in PYTHON_PEERS else _install_node)(peer, folder)
     except subprocess.CalledProcessError as error:
-        last = (error.stderr or error.stdout or "no output").strip().splitlines()[-1:]
-        return f"does not install: {' '.join(last)}"
-    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"does not install: {_reason(error.stderr or error.stdout or '')}"
+    except subprocess.TimeoutExpired:
+        return f"does not install within {INSTALL_TIMEOUT_S} s: is its package registry to be reached?"
+    except OSError as error:
         return f"does not install: {error}"
     (folder / ".ready").write_text(_wanted(peer), encoding="ascii")
     return "installed"
 
 
 def main() -> None:
-    """Install them all; never fails, as the tests tell what is missing."""
+    """Install them all; what cannot be had is named, its tests are skipped, and nothing fails."""
     for peer in (*PYTHON_PEERS, *NODE_PEERS):
-        print(f"{peer}: {install(peer)}", flush=True)
+        outcome = install(peer)
+        print(f"{peer}: {outcome}{'' if _installed(peer) else '; its tests are skipped'}", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from tests.simulators.llrp.asking import EPCS, read_all
 
 TAGS = {1: EPCS[:2], 2: (EPCS[2], bytes(range(0x10, 0x20)))}
 ALL_TAGS = {epc.hex() for tags in TAGS.values() for epc in tags}
-PATIENCE_S = 20
+# Other people's programs start slowly on a busy machine, and are waited for by what they say, not by the clock.
+PATIENCE_S = 90
 
 
 @dataclass(slots=True)
@@ -64,11 +65,16 @@ async def staged(personality: Personality | None = None) -> AsyncIterator[Stage]
 
 
 async def ran(
-    arguments: Sequence[str], environment: Mapping[str, str], *, until: Callable[[str], bool] | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    until: Callable[[str], bool] | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> tuple[int, str]:
     """A program from its start to its end: exit status and all that it said.
 
-    Where it does not end by itself, it is interrupted, as by Ctrl-C, once `until` holds for what it has said.
+    Where it does not end by itself, it is interrupted, as by Ctrl-C, once `until` holds for what it has said. Raises
+    TimeoutError where it takes longer than `patience_s`.
     """
     process = await asyncio.create_subprocess_exec(
         *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -76,7 +82,7 @@ async def ran(
     assert process.stdout is not None
     said = ""
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             async for line in process.stdout:
                 said += line.decode()
                 if until is not None and until(said):

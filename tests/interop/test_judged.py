@@ -1,6 +1,5 @@
 """Wireshark's dissector as the judge of a whole session of our driver with the simulated reader."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from simulators.llrp.names import MessageType
 from simulators.llrp.personality import Personality, ReaderClock
 from tests.interop.driving import driven
 from tests.interop.stage import ALL_TAGS, staged
+from tests.readers.llrp.test_driver import eventually
 from tests.simulators.judge import TSHARK, tshark
 
 pytestmark = pytest.mark.skipif(not TSHARK, reason="tshark is not installed (Debian package tshark)")
@@ -30,8 +30,7 @@ async def test_nothing_of_a_session_is_malformed(tmp_path: Path, personality: Pe
             await sink.until(lambda: {epc.hex() for epc, _ in sink.seen()} == ALL_TAGS)
             stage.server.set_antenna(2, connected=False)
             stage.server.set_antenna(2, connected=True)
-            async with asyncio.timeout(5):
-                await sink.until(lambda: MessageType.KEEPALIVE_ACK in stage.kinds())
+            await eventually(lambda: MessageType.KEEPALIVE_ACK in stage.kinds())
         assert sink.conditions[-1] is ReaderCondition.STOPPED
         assert stage.malformed(tmp_path) == []
         assert stage.refusals() == []

@@ -9,7 +9,7 @@ from readers.model import NO_RSSI_DBM, ReaderCondition
 from simulators.llrp.names import MessageType
 from tests.interop.driving import driven
 from tests.interop.peers import command, environment
-from tests.interop.stage import ALL_TAGS, foreign_reader, ran, staged
+from tests.interop.stage import ALL_TAGS, PATIENCE_S, foreign_reader, ran, staged
 from tests.readers.llrp.frames import frame, split
 
 PEER = "pyllrp"
@@ -55,7 +55,7 @@ async def test_our_driver_reads_a_reader_made_of_it(*, bare: bool) -> None:
 async def test_that_reader_would_refuse_what_is_not_well_made() -> None:
     async with foreign_reader(READER, environment(PEER)) as reader:
         stream, link = await asyncio.open_connection("127.0.0.1", reader.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             greeting = split(await read_frame(stream))
             link.write(frame(MessageType.ADD_ROSPEC, b"", 6))
             (kind, message_id, body), *_ = split(await read_frame(stream))

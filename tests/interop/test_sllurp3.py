@@ -12,7 +12,7 @@ from tests.interop.driving import driven
 from tests.interop.stage import ALL_TAGS, Stage, staged
 from tests.readers.llrp.test_driver import eventually
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Visit:
@@ -23,7 +23,7 @@ class Visit:
         self.states: list[str] = []
         self.gone = Event()
         self.config = LLRPReaderConfig({"antennas": [1, 2], "report_every_n_tags": 1, "reconnect": False, **settings})
-        self.client = LLRPReaderClient("127.0.0.1", port, self.config, timeout=5)
+        self.client = LLRPReaderClient("127.0.0.1", port, self.config, timeout=30)
         self.client.add_tag_report_callback(lambda _reader, tags: self._take(tags))
         self.client.add_disconnected_callback(lambda _reader: self.gone.set())
         for state in (
@@ -36,7 +36,7 @@ class Visit:
     def run(self) -> None:
         self.client.connect()
         assert self.gone.wait(PATIENCE_S), self.states
-        self.client.join(5)
+        self.client.join(PATIENCE_S)
         assert not self.client.is_alive()
 
     def _take(self, tags: list[dict[str, Any]]) -> None:

@@ -33,6 +33,8 @@ from tests.readers.llrp.frames import (
 
 TAGS = {1: [bytes([0x30, 1, n]) + bytes(9) for n in range(5)], 2: [bytes([0x30, 2, n]) + bytes(9) for n in range(3)]}
 SECOND = 1_000_000
+# Whatever is waited for takes milliseconds; on a busy machine, seconds.
+LIMIT_S = 30
 
 
 class RealClock:
@@ -55,7 +57,7 @@ class Collector:
         self._news.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
@@ -113,7 +115,7 @@ async def running(driver: LlrpDriver, sink: Collector) -> AsyncIterator[asyncio.
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """For what only the simulator knows, and does not announce."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         for pause_s in itertools.repeat(0.002):
             if condition():
                 return
@@ -127,7 +129,7 @@ async def gone(server: ReaderServer) -> None:
 async def outcome(port: int, sink: Collector, **more: object) -> ReaderError:
     """How one connection ends by itself."""
     with pytest.raises(ReaderError) as caught:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             await LlrpDriver("r", settings(port, **more), RealClock()).run(sink)
     assert sink.states[-1].condition is ReaderCondition.FAILED
     assert sink.states[-1].fault == caught.value.fault
