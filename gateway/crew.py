@@ -15,6 +15,8 @@ from readers.llrp.driver import LlrpDriver
 from readers.llrp.lobby import Lobby
 from readers.llrp.settings import LlrpSettings, OutputUse
 from readers.model import ReaderEvent, ReaderState
+from readers.scales.driver import ScaleDriver
+from readers.scales.settings import ScaleSettings
 
 
 def _llrp(reader: Reader, clock: Clock, lobby: Lobby) -> Driver:
@@ -22,8 +24,14 @@ def _llrp(reader: Reader, clock: Clock, lobby: Lobby) -> Driver:
     return LlrpDriver(reader.id, reader.settings, clock, lobby)
 
 
+def _scale(reader: Reader, clock: Clock, _lobby: Lobby) -> Driver:
+    assert isinstance(reader.settings, ScaleSettings)
+    return ScaleDriver(reader.id, reader.settings, clock)
+
+
 DRIVERS: dict[str, Callable[[Reader, Clock, Lobby], Driver]] = {
     "llrp": _llrp,
+    "scale": _scale,
 }
 """How each kind of device comes to life; a new kind is one entry. Readers that dial in use the lobby."""
 

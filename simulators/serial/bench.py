@@ -58,6 +58,7 @@ class SerialBench:
         self._wake: asyncio.TimerHandle | None = None
         self._outbox = bytearray()
         self._free_s = 0.0
+        self._news = asyncio.Event()
         self._last_piece_s = 0.0
 
     def plug(self, device: SerialDevice) -> None:
@@ -93,6 +94,12 @@ class SerialBench:
         os.close(slave)
         os.close(master)
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Until it holds; looked at whenever a host has said something."""
+        while not condition():
+            self._news.clear()
+            await self._news.wait()
+
     def say(self, data: bytes) -> None:
         """The device says something of itself: boot text, noise."""
         self._out(data)
@@ -106,6 +113,7 @@ class SerialBench:
             return
         self.received += data
         self._feed(data)
+        self._news.set()
 
     def _feed(self, data: bytes) -> None:
         """Bytes, or time, to the device; what it says comes out when it says it, at the speed of the line."""

@@ -22,13 +22,19 @@ class Vector:
     expect: dict[str, Any]
 
 
-def vectors(family: str) -> list[Vector]:
-    """Those of one family of devices; none where the folder is not given."""
+def vectors(family: str, *, text: bool = False) -> list[Vector]:
+    """Those of one family of devices, in hex or as lines of `text`; none where the folder is not given."""
     if not FILE.is_file():
         return []
     entries = json.loads(FILE.read_text(encoding="utf-8"))["vectors"]
     return [
-        Vector(entry["id"], entry["dir"] == "<", bytes.fromhex(entry["data"]), entry["valid"], entry["expect"] or {})
+        Vector(
+            entry["id"],
+            entry["dir"] == "<",
+            entry["data"].encode("latin-1") if text else bytes.fromhex(entry["data"]),
+            entry["valid"],
+            entry["expect"] or {},
+        )
         for entry in entries
         if entry["family"] == family
     ]

@@ -1,0 +1,80 @@
+"""The channels of a device that measures: which of them live, and the reader's state that tells it. Pure."""
+
+from collections.abc import Iterable
+
+from readers.model import AntennaCondition, Fault, ReaderCondition, ReaderState
+
+
+class Channels:
+    """Of one connection. A channel is up while it is heard, and down after `silence_us` without a word.
+
+    The reader is reading once each channel has spoken or was silent for so long: until then nobody relies on it.
+    """
+
+    def __init__(self, reader: str, address: str, channels: Iterable[int], silence_us: int) -> None:
+        self.model = ""
+        self.firmware = ""
+        self.temperature_c: float | None = None
+        self.condition = ReaderCondition.CONNECTING
+        self._reader = reader
+        self._address = address
+        self._silence_us = silence_us
+        self._conditions = dict.fromkeys(channels, AntennaCondition.UNKNOWN)
+        self._heard_us: dict[int, int] = {}
+        self._told: ReaderState | None = None
+
+    def connect(self, now_us: int) -> None:
+        """The device is there; from now on its channels are awaited."""
+        self.condition = ReaderCondition.CONNECTED
+        self._heard_us = dict.fromkeys(self._conditions, now_us)
+
+    def heard(self, channel: int, now_us: int) -> bool:
+        """It has said something that makes sense; False: it is none of ours."""
+        if channel not in self._conditions:
+            return False
+        self._heard_us[channel] = now_us
+        self._conditions[channel] = AntennaCondition.UP
+        return True
+
+    def tick(self, now_us: int) -> None:
+        """Judge the silence of each, and whether the reader as a whole is reading."""
+        for channel, heard_us in self._heard_us.items():
+            if now_us - heard_us >= self._silence_us:
+                self._conditions[channel] = AntennaCondition.DOWN
+        if AntennaCondition.UNKNOWN not in self._conditions.values() and not self.all_down:
+            self.condition = ReaderCondition.READING
+
+    @property
+    def all_down(self) -> bool:
+        """Nothing of it speaks any more."""
+        return all(condition is AntennaCondition.DOWN for condition in self._conditions.values())
+
+    def is_down(self, channel: int) -> bool:
+        return self._conditions[channel] is AntennaCondition.DOWN
+
+    @property
+    def deadline_us(self) -> int | None:
+        """When the next one has been silent for too long; None: none is awaited."""
+        awaited = [heard for channel, heard in self._heard_us.items() if not self.is_down(channel)]
+        return min(awaited) + self._silence_us if awaited else None
+
+    def news(self) -> list[ReaderState]:
+        """The state, if it is another one than was told last."""
+        state = self.state(self.condition)
+        if state == self._told:
+            return []
+        self._told = state
+        return [state]
+
+    def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
+        """The reader as a whole."""
+        return ReaderState(
+            self._reader,
+            condition,
+            address=self._address,
+            model=self.model,
+            firmware=self.firmware,
+            antennas=dict(self._conditions),
+            fault=fault,
+            temperature_c=self.temperature_c,
+        )

@@ -1,0 +1,189 @@
+"""What the connections to all scales have in common: lines in, samples, states and notices out. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from readers.model import (
+    Fault,
+    InputSample,
+    ReaderCondition,
+    ReaderEvent,
+    ReaderState,
+    WeightCondition,
+    WeightSample,
+)
+from readers.port import faults as port_faults
+from readers.port.channels import Channels
+from readers.port.notices import NoticeBoard
+from readers.scales import faults
+from readers.scales.lines import LineSplitter
+from readers.scales.readings import Reading
+from readers.scales.settings import ScaleSettings
+
+STUCK_US: Final = 20_000_000
+STUCK_READINGS: Final = 100
+"""A cell and its converter are never quiet: so often the same raw number for so long is a dead input."""
+
+
+@dataclass(slots=True)
+class _Raw:
+    """The raw number that a channel said last, since when, and how often."""
+
+    value: int
+    since_us: int
+    times: int = 1
+
+
+class ScaleSession:
+    """One connection; see readers.port.link.Session. `known` is what the device on this port called itself before."""
+
+    def __init__(self, reader: str, settings: ScaleSettings, known: str | None = None) -> None:
+        self.is_over = False
+        self.fault: Fault | None = None
+        # What the device has said it is, once it has.
+        self.identity: str | None = None
+        self.reader = reader
+        self.settings = settings
+        self.channels = Channels(reader, settings.address, settings.channels, round(settings.silence_s * 1e6))
+        self.splitter = LineSplitter()
+        self.notices = NoticeBoard(reader)
+        self.now_us = 0
+        self.sense_us = 0
+        self._known = settings.serial_number or known
+        self._out = bytearray()
+        self._events: list[ReaderEvent] = []
+        self._raw: dict[int, _Raw] = {}
+
+    # What a kind of scale does in its own way
+
+    def begin(self) -> None:
+        """The port is open: ask, or only listen."""
+
+    def line(self, line: bytes) -> None:
+        """A whole line has come."""
+        raise NotImplementedError
+
+    def due(self) -> None:
+        """Time has passed."""
+
+    def next_due_us(self) -> int | None:
+        """When `due` should be called; None: never."""
+        return None
+
+    def goodbye(self) -> bytes:
+        """What leaves the device quiet."""
+        return b""
+
+    # What the link calls
+
+    def start(self, now_us: int) -> None:
+        self.now_us = self.sense_us = now_us
+        self.begin()
+
+    def receive(self, data: bytes, now_us: int) -> None:
+        self.now_us = now_us
+        for line in self.splitter.feed(data, now_us):
+            if not self.is_over:
+                self.line(line)
+        if self.splitter.junk_bytes:
+            self.notices.note(faults.noise(self.splitter.junk_bytes))
+            self.splitter.junk_bytes = 0
+        self._settle()
+
+    def tick(self, now_us: int) -> None:
+        self.now_us = now_us
+        if not self.is_over:
+            self.due()
+            self._settle()
+
+    def close(self, now_us: int) -> None:
+        self.now_us = now_us
+        self.send(self.goodbye())
+        self.is_over = True
+
+    def take_bytes(self) -> bytes:
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    def take_events(self) -> list[ReaderEvent]:
+        events, self._events = self._events, []
+        return [*events, *self.channels.news(), *self.notices.take(self.now_us, everything=self.is_over)]
+
+    def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
+        self.channels.condition = condition
+        return self.channels.state(condition, fault)
+
+    @property
+    def deadline_us(self) -> int | None:
+        due = [
+            moment for moment in (self.channels.deadline_us, self.next_due_us(), self._silent_us) if moment is not None
+        ]
+        return min(due)
+
+    @property
+    def _silent_us(self) -> int:
+        return self.sense_us + round(self.settings.silence_s * 1e6)
+
+    # What a kind of scale uses
+
+    def send(self, data: bytes) -> None:
+        self._out += data
+
+    def sense(self) -> None:
+        """The device has said something that makes sense."""
+        self.sense_us = self.now_us
+        if self.channels.condition is ReaderCondition.CONNECTING:
+            self.channels.connect(self.now_us)
+
+    def identify(self, identity: str) -> bool:
+        """The device says who it is; False, and it is over, where another one was expected."""
+        expected = self._known or self.identity
+        if expected is not None and identity != expected:
+            self.end(port_faults.another_device(self.settings.address, expected, identity))
+            return False
+        self.identity = identity
+        return True
+
+    def end(self, fault: Fault) -> None:
+        """The connection is of no use any more."""
+        if not self.is_over:
+            self.fault, self.is_over = fault, True
+
+    def junk(self, line: bytes) -> None:
+        """A line that means nothing."""
+        self.notices.note(faults.junk(line, self.settings.dialect))
+
+    def tell(self, readings: Iterable[Reading]) -> None:
+        """Samples of what a line means."""
+        self.sense()
+        for reading in readings:
+            channel = self.settings.channels[0] if reading.channel is None else reading.channel
+            if not self.channels.heard(channel, self.now_us):
+                self.notices.note(faults.strange_channel(channel), once=True)
+            elif reading.is_input:
+                self._events.append(InputSample(self.reader, channel, self.now_us, reading.value))
+            else:
+                self._weigh(channel, reading)
+
+    def _weigh(self, channel: int, reading: Reading) -> None:
+        condition, grams, fault = reading.condition, reading.grams, reading.fault
+        if fault is None and reading.raw is not None and self._is_stuck(channel, reading.raw):
+            condition, grams, fault = WeightCondition.FAULT, None, faults.STUCK
+        if fault is not None:
+            self.notices.note(fault)
+        self._events.append(WeightSample(self.reader, channel, self.now_us, condition, grams))
+
+    def _is_stuck(self, channel: int, raw: int) -> bool:
+        last = self._raw.get(channel)
+        if last is None or last.value != raw:
+            self._raw[channel] = _Raw(raw, self.now_us)
+            return False
+        last.times += 1
+        return last.times >= STUCK_READINGS and self.now_us - last.since_us >= STUCK_US
+
+    def _settle(self) -> None:
+        self.channels.tick(self.now_us)
+        if self.now_us >= self._silent_us or self.channels.all_down:
+            self.end(port_faults.silent(self.settings.address, self.settings.silence_s))
