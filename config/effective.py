@@ -153,6 +153,7 @@ def effective(file: ConfigFile, path: Path, secrets: Secrets, warnings: tuple[Pr
     readers = tuple(
         _reader(section, secrets.of_readers.get(index, no_files)) for index, section in enumerate(file.readers)
     )
+    bins = tuple(each for section in file.readers if not isinstance(section, ReaderBase) for each in section.bins())
     return Config(
         path=path,
         site=Site(file.site.id, file.site.gateway),
@@ -162,9 +163,10 @@ def effective(file: ConfigFile, path: Path, secrets: Secrets, warnings: tuple[Pr
         http=Http(parse_listen(file.http.listen)),
         zones=zones,
         readers=readers,
-        fingerprint=_fingerprint(file, zones, readers),
+        fingerprint=_fingerprint(file, zones, readers, bins),
         warnings=warnings,
         groups=tuple(Group(group.readers, group.turn_s) for group in file.groups),
+        bins=bins,
     )
 
 
@@ -228,12 +230,13 @@ def _air(section: Section) -> AirSettings:
     return AirSettings(**given(section, AIR_KEYS))
 
 
-def _fingerprint(file: ConfigFile, zones: tuple[Zone, ...], readers: tuple[Reader, ...]) -> str:
+def _fingerprint(file: ConfigFile, zones: tuple[Zone, ...], readers: tuple[Reader, ...], bins: tuple[Bin, ...]) -> str:
     """Over names of secret files, never their content; the order of keys in the file does not matter."""
     meaning = {
         **file.model_dump(include={"site", "mqtt", "items", "ledger", "http"}),
         "zones": [asdict(zone) for zone in zones],
         "readers": [asdict(reader) for reader in readers],
+        "bins": [asdict(each) for each in bins],
         "groups": file.model_dump(include={"groups"})["groups"],
     }
     return hashlib.sha256(json.dumps(meaning, sort_keys=True, default=_plain).encode()).hexdigest()

@@ -20,6 +20,9 @@ from readers.scales.settings import (
 
 # A year: no duration of this gateway is longer, and sums of them stay far from any overflow.
 MAX_DURATION_S = 31_536_000.0
+# Ten tons, a kilometre: no shelf carries more or is longer.
+MAX_GRAMS = 10_000_000.0
+MAX_MM = 1_000_000.0
 
 
 def _duration(description: str) -> dict[str, Any]:
@@ -95,6 +98,25 @@ RULES: dict[str, dict[str, Any]] = {
     "dwell_s": {"ge": 0.05, "le": 60, "description": "How long each antenna looks at a time."},
     "bus_address": {"ge": 0, "le": 255, "description": "The reader's address on its line."},
     "scan_s": {"ge": 0.1, "le": 25.5, "description": "How long one look of one antenna may take."},
+    # gateway.domain.params: Sku, ShelfParams, Bin
+    "unit_weight_g": {"gt": 0, "le": MAX_GRAMS, "description": "The mean weight of one piece."},
+    "variation": {"ge": 0, "le": 0.5, "description": "How much pieces vary: relative standard deviation."},
+    "tolerance": {"ge": 0, "le": 0.5, "description": "How well their mean weight is known: the same of the mean."},
+    "most": {"ge": 1, "le": 10_000, "description": "Pieces that the bin holds at most."},
+    "lane_mm": {"strict": False, "description": "[from, to]: where it lies on a plate of several cells."},
+    "noise_g": {"gt": 0, "le": MAX_GRAMS, "description": "Standard deviation of one value while nothing moves."},
+    "division_g": {"ge": 0, "le": MAX_GRAMS, "description": "The step of the scale's display."},
+    "capacity_g": {"gt": 0, "le": MAX_GRAMS, "description": "What the scale can weigh."},
+    "zero_g": {"ge": -MAX_GRAMS, "le": MAX_GRAMS, "description": "What the scale shows when the bin is empty."},
+    "rest_s": {"ge": 0.2, "le": 10, "description": "Weight is settled when it was still for so long."},
+    "quiet_s": {"ge": 1, "le": 3600, "description": "... and is compared with the whole count after so long."},
+    "empty_s": {"ge": 1, "le": MAX_DURATION_S, "description": "An empty bin's zero follows after so long."},
+    "blind_s": {"ge": 1, "le": 3600, "description": "After so long without a weight the zone is not relied upon."},
+    "precedence": {"strict": False, "description": "Whose count is stock where tags are read too."},
+    "disagree_s": _duration("How long tags and shelf may differ before an alert."),
+    "sensor": {"strict": False, "description": "What the bin counts with."},
+    "empty_mm": {"ge": 0, "le": MAX_MM, "description": "Where a pusher stands when nothing is left."},
+    "pitch_mm": {"gt": 0, "le": MAX_MM, "description": "How much closer it stands for each piece."},
     # gateway.domain.params.PresenceParams
     "observed_reads": {"ge": 1, "le": 1000, "description": "Reads after which a tag counts."},
     "observed_span_ms": {"ge": 0, "le": 3_600_000, "description": "Time that these reads must span."},

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from config.base import GTIN_PATTERN, AntennaPort, Identifier, Section
+from config.base import AntennaPort, Identifier, Section
+from config.bins import ChannelBase, ChannelSection, bins_of
 from config.fields import given, keys_of, names_of
+from gateway.domain.params import Bin
 from readers.chafon.settings import ChafonSettings
 from readers.m100.settings import M100Settings
 from readers.modbus.settings import ModbusChannel, ModbusSettings, line_of
 from readers.port.settings import PortSettings
 from readers.scales.settings import LineProfile, ScaleSettings
-
-# A channel is the port of a reader, of which LLRP has 16 bits; boards count from 0.
-MAX_CHANNEL = 65_535
 
 
 def _port_url(url: str) -> str:
@@ -29,15 +28,6 @@ def _modbus_url(url: str) -> str:
     return url
 
 
-def _gtin(digits: str) -> str:
-    """As 14 digits, the form that stock is keyed by."""
-    whole = digits.zfill(14)
-    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(whole[:-1]))
-    if (weighted + int(whole[-1])) % 10:
-        raise ValueError(f"expected a GTIN with the check digit {-weighted % 10}")
-    return whole
-
-
 PortUrl = Annotated[
     str,
     AfterValidator(_port_url),
@@ -47,18 +37,6 @@ ReaderId = Annotated[Identifier, Field(description="The reader's name in topics.
 Antennas = Annotated[
     dict[AntennaPort, Identifier], Field(min_length=1, description='Antenna port -> zone: { 1 = "floor" }.')
 ]
-
-
-class ChannelBase(Section):
-    """A `[[readers.channels]]` table: one value of the device, the zone it looks at, and what lies there."""
-
-    channel: Annotated[int, Field(ge=0, le=MAX_CHANNEL, description="Its number at the device; 1 where it has one.")]
-    zone: Annotated[Identifier, Field(description="The zone that it looks at.")]
-    gtin: (
-        Annotated[str, Field(pattern=GTIN_PATTERN, description="The product that lies there."), AfterValidator(_gtin)]
-        | None
-    ) = None
-    unit_weight_g: Annotated[float, Field(gt=0, description="The mean weight of one piece.")] | None = None
 
 
 class ProfileBase(Section):
@@ -88,6 +66,7 @@ class ScaleBase(Section):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         self.settings()
+        self.bins()
         return self
 
     def settings(self) -> ScaleSettings:
@@ -103,6 +82,10 @@ class ScaleBase(Section):
     def zones(self) -> dict[int, str]:
         """Channel -> zone."""
         return {each.channel: each.zone for each in self.channels}
+
+    def bins(self) -> tuple[Bin, ...]:
+        """What is counted on its channels. Raises ValueError where it cannot be."""
+        return bins_of(self.id, self.channels)
 
 
 class ModbusBase(Section):
@@ -122,6 +105,7 @@ class ModbusBase(Section):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         self.settings()
+        self.bins()
         return self
 
     def settings(self) -> ModbusSettings:
@@ -139,6 +123,10 @@ class ModbusBase(Section):
         """Channel -> zone."""
         return {each.channel: each.zone for each in self.channels}
 
+    def bins(self) -> tuple[Bin, ...]:
+        """What is counted on its channels. Raises ValueError where it cannot be."""
+        return bins_of(self.id, self.channels)
+
 
 class AntennasBase(Section):
     """A `[[readers]]` table of a serial RFID reader."""
@@ -151,6 +139,10 @@ class AntennasBase(Section):
     def zones(self) -> dict[int, str]:
         """Antenna port -> zone."""
         return {int(port): zone for port, zone in self.antennas.items()}
+
+    def bins(self) -> tuple[Bin, ...]:
+        """It reads tags and weighs nothing."""
+        return ()
 
 
 class M100Base(AntennasBase):
@@ -215,7 +207,7 @@ else:
         "ScaleSection",
         __base__=ScaleBase,
         __module__=__name__,
-        channels=_channels(ChannelBase),
+        channels=_channels(ChannelSection),
         profile=(
             ProfileSection | None,
             Field(default=None, description='[readers.profile]: the layout of dialect = "profile".'),
@@ -224,7 +216,7 @@ else:
     )
     ModbusChannelSection = create_model(
         "ModbusChannelSection",
-        __base__=ChannelBase,
+        __base__=ChannelSection,
         __module__=__name__,
         **keys_of(ModbusChannel, without=MODBUS_CHANNEL_OWN),
     )

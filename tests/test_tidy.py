@@ -20,7 +20,7 @@ SETTINGS = tuple(module for module in MODULES if re.fullmatch(r"readers\.[a-z0-9
 # A module may import what one of the prefixes beside the first matching pattern names, of our own.
 MAY_IMPORT = (
     (r"simulators(\..+)?", ("simulators",)),
-    (r"config(\..+)?", ("config", "gateway.domain.params", *SETTINGS)),
+    (r"config(\..+)?", ("config", "gateway.domain.params", "gateway.domain.countable", *SETTINGS)),
     (r"readers\.(model|driver)", ("readers.model", "readers.driver")),
     (r"readers\.(?P<kind>[a-z0-9]+)(\..+)?", ("readers.model", "readers.driver", "readers.port", "readers.{kind}")),
     (r"gateway\.payloads", ()),

@@ -181,7 +181,7 @@ class ShelfParams:
 
     - `noise_g` is the standard deviation of one value while nothing moves, `division_g` the step of its display (0:
       finer than the noise), `capacity_g` what it can weigh (0: not told), `zero_g` what it shows when it is empty.
-    - Weight is settled when all values of `settle_s` lie close together; it is compared with the whole count after
+    - Weight is settled when all values of `rest_s` lie close together; it is compared with the whole count after
       `quiet_s`, and an empty bin's zero follows after `empty_s`.
     - `blind_s`: after so long without a weight (overload, a fault, silence) the zone is not to be relied upon.
     - `disagree_s`: how long the bin and RFID may differ before somebody is told. An item that was taken from the
@@ -192,7 +192,7 @@ class ShelfParams:
     division_g: float = 0.0
     capacity_g: float = 0.0
     zero_g: float = 0.0
-    settle_s: float = 0.8
+    rest_s: float = 0.8
     quiet_s: float = 5.0
     empty_s: float = 60.0
     blind_s: float = 5.0

@@ -38,7 +38,7 @@ class Settler:
     """Fed one value after the other. `level` is where it rests or last rested, None before that."""
 
     def __init__(self, params: ShelfParams, lightest_g: float) -> None:
-        self._settle_us = round(params.settle_s * US_PER_S)
+        self._rest_us = round(params.rest_s * US_PER_S)
         self._noise_g = math.hypot(params.noise_g, params.division_g / math.sqrt(12))
         self._lightest_g = lightest_g
         self._gate_g = max(GATE_SHARE * lightest_g, GATE_NOISES * self._noise_g)
@@ -71,14 +71,14 @@ class Settler:
             self._begun_us = at_us
         elapsed_s = (at_us - values[-1][0]) / US_PER_S if values else 0.0
         values.append((at_us, grams, parts))
-        while len(values) > SETTLED_VALUES and values[0][0] < at_us - self._settle_us:
+        while len(values) > SETTLED_VALUES and values[0][0] < at_us - self._rest_us:
             values.popleft()
         if self.still and self.level is not None:
             self.still = abs(grams - self.level.grams) <= self._gate_g and self._close_together()
             if self.still:
                 self._follow(self.level, elapsed_s)
             return None
-        full = len(values) >= SETTLED_VALUES and at_us - self._begun_us >= self._settle_us
+        full = len(values) >= SETTLED_VALUES and at_us - self._begun_us >= self._rest_us
         if moving or not full or not self._close_together():
             return None
         self.still, self.still_since_us = True, at_us

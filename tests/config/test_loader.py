@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import Config, ConfigError, Problem, Severity, load
+from config.bins import BIN_KEYS, SHELF_KEYS, SKU_KEYS
 from config.fields import RULES
 from config.loader import MAX_CONFIG_BYTES, parse
 from config.models import AIR_KEYS, LLRP_KEYS, LLRP_OWN, ReaderSection, ZoneSection
@@ -121,7 +122,7 @@ def test_every_parameter_of_the_dataclasses_is_a_key_with_rules() -> None:
     way |= {"epc_filters", "start_gpi", "stop_gpi", "outputs"}
     assert air | llrp | way | {"id", "driver", "url", "antennas", "antenna"} == set(ReaderSection.model_fields)
     serial = PROFILE_KEYS | SCALE_KEYS | MODBUS_KEYS | MODBUS_CHANNEL_KEYS | M100_KEYS | CHAFON_KEYS
-    assert set(RULES) == presence | air | llrp | serial
+    assert set(RULES) == presence | air | llrp | serial | SKU_KEYS | SHELF_KEYS | BIN_KEYS
     assert (air, llrp) == (AIR_KEYS, LLRP_KEYS)
 
 
