@@ -12,6 +12,9 @@ MAX_BUS_ADDRESS = 0xFE
 MAX_POWER_DBM = 33
 """Most of them end at 26, 30 or 33 dBm; what is above cannot be meant. Each refuses what it cannot do."""
 
+MAX_ANTENNA = 16
+"""The largest of them has so many ports."""
+
 SERIAL_NUMBER = re.compile(r"[0-9a-f]{8}")
 
 
@@ -51,6 +54,8 @@ class ChafonSettings:
             raise ValueError(f"expected a power_dbm from 0 to {MAX_POWER_DBM}")
         if not 0 <= self.bus_address <= MAX_BUS_ADDRESS:
             raise ValueError(f"expected a bus_address from 0 to {MAX_BUS_ADDRESS}")
+        if not self.antennas or not all(1 <= antenna <= MAX_ANTENNA for antenna in self.antennas):
+            raise ValueError(f"expected antennas from 1 to {MAX_ANTENNA}")
         if self.serial_number is not None and not SERIAL_NUMBER.fullmatch(self.serial_number):
             raise ValueError("expected a serial_number of 8 hex digits, as the log shows it")
 

@@ -9,6 +9,8 @@ from binascii import crc_hqx
 from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
+from readers.port.framing import FrameSearch
+
 MAX_PAYLOAD_BYTES: Final = 600
 """The longest answer is the user memory of a tag, some 500 bytes; a longer length is a header that is none."""
 
@@ -51,57 +53,21 @@ def encode(form: Form, command: int, payload: bytes = b"") -> bytes:
     return bytes((header,)) + body + bytes((sum(body) & 0xFF, end))
 
 
-class FrameBuffer:
-    """Bytes in, whole frames out; what is none is passed over and counted.
+class FrameBuffer(FrameSearch[Frame]):
+    """Frames of a module.
 
     Both forms are taken until `form` is set. `foreign_frames` counts those of Phychips' RCP, which begins like the
     M100's and ends in a CRC.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.form: Form | None = None
-        self.junk_bytes = 0
         self.foreign_frames = 0
-        self._data = bytearray()
 
-    @property
-    def pending_bytes(self) -> int:
-        """What may be the beginning of a frame."""
-        return len(self._data)
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """The frames that `data` completes."""
-        self._data += data
-        return self._take(waiting=True)
-
-    def idle(self) -> list[Frame]:
-        """Nothing has come for IDLE_US: the frames behind a header that promised more than there is.
-
-        What is incomplete even then is kept: the link may only be slow.
-        """
-        return self._take(waiting=False)
-
-    def _take(self, *, waiting: bool) -> list[Frame]:
-        data, frames = bytes(self._data), []
-        at = framed_bytes = 0
-        incomplete_at: int | None = None
-        while header := _HEADERS.search(data, at):
-            at = header.start()
-            found, length = self._look(data, at)
-            if length is None:
-                incomplete_at = at if incomplete_at is None else incomplete_at
-                if waiting:
-                    break
-            elif length > 1:
-                incomplete_at = None
-                framed_bytes += length
-            if found is not None:
-                frames.append(found)
-            at += length or 1
-        end = len(data) if incomplete_at is None else incomplete_at
-        self.junk_bytes += end - framed_bytes
-        del self._data[:end]
-        return frames
+    def _seek(self, data: bytes, at: int) -> int:
+        header = _HEADERS.search(data, at)
+        return len(data) if header is None else header.start()
 
     def _length(self, data: bytes, at: int) -> int | None:
         """What the header at `at` promises; 1 where it is none, None where that cannot be told yet."""
@@ -115,7 +81,6 @@ class FrameBuffer:
         return payload_bytes + OVERHEAD_BYTES if payload_bytes <= MAX_PAYLOAD_BYTES else 1
 
     def _look(self, data: bytes, at: int) -> tuple[Frame | None, int | None]:
-        """The frame at `at`, and how far to go on; None where that cannot be told yet."""
         length = self._length(data, at)
         if length is None or length == 1:
             return None, length
