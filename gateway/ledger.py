@@ -12,9 +12,10 @@ import sqlite3
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 
@@ -333,11 +334,7 @@ class Ledger:
 
     async def items(self) -> list[ItemRecord]:
         """Every item at rest."""
-        rows = await self._read("SELECT * FROM items")
-        return [
-            ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *rest)
-            for epc, bits, gtin, serial, presence, *rest in rows
-        ]
+        return [_item_record(row) for row in await self._read("SELECT * FROM items")]
 
     async def bins(self) -> list[BinRecord]:
         """Every bin at rest."""
@@ -373,6 +370,21 @@ def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
     causes = {cause.value: count for cause, count in step.causes.items()}
     at = payloads.rfc3339(at_utc_us)
     return payloads.Delta(epoch=epoch, seq=seq, at=at, changes=changes, causes=causes).encode()
+
+
+def read_item(path: Path, gtin: str, serial: str) -> ItemRecord | None:
+    """What the ledger at `path` has kept of one item; only looks, and a daemon may write. Raises LedgerError."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+            found = reader.execute("SELECT * FROM items WHERE gtin = ? AND serial = ?", (gtin, serial)).fetchone()
+    except sqlite3.Error as error:
+        raise LedgerError(f"{path}: cannot be read as a ledger: {error}", "name the file at ledger.path") from error
+    return None if found is None else _item_record(found)
+
+
+def _item_record(row: Sequence[Any]) -> ItemRecord:
+    epc, bits, gtin, serial, presence, *rest = row
+    return ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *rest)
 
 
 def _item_row(record: ItemRecord) -> tuple[object, ...]:

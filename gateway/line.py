@@ -16,6 +16,7 @@ from gateway.domain.params import Bin
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
+from gateway.explain import RecentTransitions
 from gateway.intake import Intake
 from gateway.ledger import Commit, Ledger, Numbered
 from readers.driver import Clock
@@ -82,6 +83,7 @@ class Line:
         self._asked: asyncio.Future[list[Numbered]] | None = None
         self.refused_by_disk = False
         self.ticked_us = 0
+        self.recent = RecentTransitions()
         self.transitions: dict[str, int] = {}
 
     async def run(self, first: list[Transition]) -> None:
@@ -144,6 +146,7 @@ class Line:
 
     async def _book_alone(self, transitions: list[Transition], zones: Collection[LiveZone]) -> None:
         now_us, utc_us = self._clock.monotonic_us(), self._clock.utc_us()
+        self.recent.add(transitions, utc_us)
         for made in transitions:
             self.transitions[made.cause.value] = self.transitions.get(made.cause.value, 0) + 1
         derived = (

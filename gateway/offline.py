@@ -15,6 +15,7 @@ from gateway.domain.params import ItemParams, Zone
 from gateway.domain.stock import Stock
 from gateway.domain.tags import TagKey
 from gateway.domain.zones import LONGEST_LOOK_US, Antenna, LiveZone, antenna_works
+from gateway.explain import RecentTransitions
 from readers.model import AntennaCondition, RawRead, ReadBatch, ReaderCondition
 
 # Zones read their clocks at least so often, whether or not anything happens: what is longer they take for an outage.
@@ -70,8 +71,10 @@ class OfflineLine:
             live[params.id] = LiveZone(params, ports, learning=True, now_us=start_us)
         self._zone_of = {antenna: live[zone_id] for antenna, zone_id in antennas.items()}
         # Tags that are glimpsed and forgotten come again and again; a recording has only so many of them.
-        self.inventory = Inventory(live.values(), self._zone_of, cache(identify or self.item_tags))
+        self.identify: Identify = cache(identify or self.item_tags)
+        self.inventory = Inventory(live.values(), self._zone_of, self.identify)
         self.stock = Stock()
+        self.recent = RecentTransitions()
         self._every_tick = every_tick
         self._condition: dict[str, ReaderCondition] = {}
         self._antennas: dict[str, dict[int, AntennaCondition]] = {}
@@ -181,6 +184,7 @@ class OfflineLine:
         self.inventory.forgotten.clear()
         if not made:
             return
+        self.recent.add(made, now_us)
         self.transitions.extend(_said(now_us, each) for each in made if each.left is not each.entered)
         step = self.stock.apply(made)
         if step is not None:

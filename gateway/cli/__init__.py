@@ -19,6 +19,10 @@ VERBS = {
     "watch": "watch",
     "evaluate": "evaluate",
     "replay": "replay",
+    "status": "status",
+    "antennas": "antennas",
+    "locate": "locate",
+    "why": "why",
 }
 # These simulate and score, which a gateway in a shop has no use for.
 LAB_VERBS = frozenset({"evaluate"})

@@ -17,9 +17,12 @@ from config.layout import Layout, OverrideError, load_layout
 from gateway.cli.check_config import show_problems
 from gateway.cli.output import ExitCode, JsonOption, complain, fail, pairs, print_json, table
 from gateway.cli.progress import progress_bar
+from gateway.cli.why import in_words
+from gateway.domain.epctext import EpcTextError, parse_item
 from gateway.domain.items import COUNTED, Identity
 from gateway.domain.tags import key_epc
 from gateway.domain.zones import US_PER_S
+from gateway.explain import known_item
 from gateway.offline import OfflineLine
 from gateway.trace.csvlinks import Link, LinksFile
 from gateway.trace.csvreads import Columns, ReadsFile, spelt
@@ -82,6 +85,9 @@ def replay(
     speed: Annotated[
         float | None, typer.Option(min=0.001, max=1e6, help="1 is real time; not given: as fast as it goes.")
     ] = None,
+    why: Annotated[
+        str | None, typer.Option(metavar="ITEM", help="Explain at the end why this item counts where it does.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replays recorded reads through the counting rules, and tells what the gateway would have said, and when.
@@ -104,10 +110,20 @@ def replay(
     _write(transitions, ("time_us", "epc", "zone"), _transitions(line, recording.spelling))
     _write(levels, ("time_us", "gtin", "zone", "quantity"), line.levels)
     found = _summary(line, layout, recording)
+    reasons = None if why is None else _reasons(line, why, end_of(recording.reads, recording.links))
     if as_json:
-        print_json({"file": str(file), **found, "seconds": round(time.monotonic() - started, 3)})
+        print_json(
+            {
+                "file": str(file),
+                **found,
+                **({} if reasons is None else {"why": reasons}),
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
     elif Path("-") not in {transitions, levels}:
         print(_for_people(line, found))
+        if reasons is not None:
+            print("\n" + in_words(reasons))
     if _complain(recording, found):
         raise typer.Exit(ExitCode.FINDING)
 
@@ -171,6 +187,19 @@ def _play(layout: Layout, recording: Recording, idle_us: int, speed: float | Non
 
 def _any_epc(data: bytes, bits: int) -> Identity:
     return Identity("", f"{data.hex().upper()}/{bits}")
+
+
+def _reasons(line: OfflineLine, name: str, at_us: int) -> dict[str, Any]:
+    """What is known of an item at the end."""
+    try:
+        item = parse_item(name)
+    except EpcTextError as error:
+        fail(ExitCode.USAGE, str(error), error.hint)
+    identity = line.identify(item, 8 * len(item)) if isinstance(item, bytes) else item
+    found = known_item(line.inventory, line.recent, identity, at_us, at_us) if identity is not None else None
+    if found is None:
+        fail(ExitCode.FINDING, f"{name}: no such item was read", "the recording may write its EPC otherwise")
+    return found
 
 
 def _transitions(line: OfflineLine, spelling: dict[bytes, str]) -> Iterator[tuple[int, str, str]]:

@@ -95,6 +95,10 @@ class Inventory:
         """The item, if it is known."""
         return self._items.get(identity)
 
+    def tags_heard(self) -> dict[Antenna, int]:
+        """How many tags each antenna has read, of those that are remembered, stock or not."""
+        return {(reader, port): len(table) for reader, tables in self._cells.items() for port, table in tables.items()}
+
     def ingest(self, batch: ReadBatch) -> None:
         """Add a batch up. Reads of antennas that no zone is mapped to are counted and dropped."""
         tables = self._cells.get(batch.reader)

@@ -1,11 +1,14 @@
 """HTTP for people and monitoring: status page, metrics, health. It only looks; nothing here changes anything."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from gateway.domain.epctext import EpcTextError
 from gateway.metrics import registry_of, render
 from gateway.parts import Parts
 from gateway.web import views
@@ -15,6 +18,33 @@ log = logging.getLogger(__name__)
 
 # A client that takes its page slowly does not hold up a stop for longer.
 STOP_LIMIT_S = 1.0
+
+
+def from_here(request: web.Request) -> bool:
+    """Asked by a program on this machine, for itself: through no proxy, and under no name but this machine's own."""
+    try:
+        is_here = ip_address(request.remote or "").is_loopback
+        host = urlsplit(f"//{request.host}").hostname or ""
+        names_here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+    return is_here and names_here and not any(name in request.headers for name in ("Forwarded", "X-Forwarded-For"))
+
+
+def _item_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def item(request: web.Request) -> web.Response:
+        if not from_here(request):
+            text = "serial numbers are told to this machine only: ask on 127.0.0.1"
+            return web.json_response({"error": "not from here", "text": text}, status=403)
+        try:
+            found = views.item(gateway, request.match_info["item"])
+        except EpcTextError as error:
+            return web.json_response({"error": "no item", "text": str(error), "hint": error.hint}, status=400)
+        if found is None:
+            return web.json_response({"error": "unknown item", "text": "it was not read lately"}, status=404)
+        return web.json_response(found)
+
+    return item
 
 
 def application(gateway: Parts) -> web.Application:
@@ -50,6 +80,7 @@ def application(gateway: Parts) -> web.Application:
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
             web.get("/api/{view}", api),
+            web.get("/api/items/{item:.+}", _item_of(gateway)),
         ]
     )
     return app

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from gateway.domain.epctext import EpcTextError, identity_of, parse_item
+from gateway.domain.zones import antenna_works
+from gateway.explain import known_item
 from gateway.parts import Parts
+from readers.model import AntennaCondition, ReaderCondition, ReaderState
 
 
 def status(gateway: Parts) -> dict[str, Any]:
@@ -45,6 +49,44 @@ def zones(gateway: Parts) -> dict[str, Any]:
     return {zone.id: gateway.zone_health(zone).model_dump(mode="json") for zone in gateway.inventory.zones.values()}
 
 
+def antennas(gateway: Parts) -> list[dict[str, Any]]:
+    """Every antenna: what its reader says of it, where it looks, and how many tags it has read."""
+    heard = gateway.inventory.tags_heard()
+    found = []
+    for reader, member in gateway.fleet.members.items():
+        state = member.state
+        for port, zone in sorted(member.zone_of.items()):
+            found.append(
+                {
+                    "reader": reader,
+                    "antenna": port,
+                    "zone": zone.id,
+                    "works": antenna_works(state.condition, state.antennas, port),
+                    "state": _antenna_state(state, port),
+                    "resting": state.resting,
+                    "tags": heard.get((reader, port), 0),
+                }
+            )
+    return found
+
+
+def _antenna_state(state: ReaderState, port: int) -> str:
+    """What its reader says of it, or of itself where it does not read."""
+    told = state.antennas.get(port, AntennaCondition.UNKNOWN)
+    reading = state.condition is ReaderCondition.READING
+    return told.value if reading or told is AntennaCondition.DOWN else state.condition.value
+
+
+def item(gateway: Parts, name: str) -> dict[str, Any] | None:
+    """All that is known of the item that `name` names; None where nothing is. Raises EpcTextError."""
+    named = parse_item(name)
+    identity = identity_of(named)
+    if identity is None:
+        raise EpcTextError("this EPC is no item: it holds no SGTIN", "tallygate decode tells what it holds")
+    now_us, utc_us = gateway.clock.monotonic_us(), gateway.clock.utc_us()
+    return known_item(gateway.inventory, gateway.line.recent, identity, now_us, utc_us)
+
+
 def alerts(gateway: Parts) -> list[dict[str, Any]]:
     """The alerts that stand."""
     return [gateway.alerts.payload(alert).model_dump(mode="json") for alert in gateway.alerts]
@@ -55,5 +97,6 @@ VIEWS: dict[str, Callable[[Parts], Any]] = {
     "stock": stock,
     "readers": readers,
     "zones": zones,
+    "antennas": antennas,
     "alerts": alerts,
 }

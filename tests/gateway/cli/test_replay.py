@@ -197,3 +197,17 @@ def test_nothing_that_counts_is_a_finding(tmp_path: Path) -> None:
     result = run(tmp_path)
     assert result.exit_code == 1
     assert "r9:1 (20)" in result.stderr
+
+
+def test_why_at_the_end(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 30) + stay("r1", 1, 30, 30))
+    result = run(tmp_path, "--why", epc(1))
+    assert result.exit_code == 0
+    assert "is in floor since" in result.stdout
+    assert "moved" in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    told = json.loads(run(tmp_path, "--json", "--why", f"{GTIN}+1").stdout)
+    assert [one["entered"] for one in told["why"]["transitions"]] == ["back", "floor"]
+    assert run(tmp_path, "--why", epc(2)).exit_code == 1
+    assert run(tmp_path, "--why", "nonsense").exit_code == 2
+    assert run(tmp_path, "--any-epc", "--why", epc(1)).exit_code == 0

@@ -1,0 +1,66 @@
+"""`tallygate status`: a running gateway at a glance."""
+
+from typing import Any
+
+import typer
+
+from gateway.cli.api import DEFAULT_HTTP, HttpOption, TimeoutOption, ask
+from gateway.cli.output import ExitCode, JsonOption, pairs, print_json, table
+
+
+def status(http: HttpOption = DEFAULT_HTTP, timeout: TimeoutOption = 5.0, *, as_json: JsonOption = False) -> None:
+    """Shows readers, zones, stock, broker and alerts of the gateway that runs here.
+
+    Standing alerts are a finding (exit 1).
+    """
+    found = {view: ask(http, view, timeout) for view in ("status", "readers", "zones", "stock", "alerts")}
+    if as_json:
+        print_json(found)
+    else:
+        print(_for_people(found))
+    if found["alerts"]:
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def _for_people(found: dict[str, Any]) -> str:
+    status, stock = found["status"], found["stock"]
+    broker = status["broker"]
+    connected = "connected" if broker["connected"] else "not connected"
+    facts = pairs(
+        (
+            ("gateway", f"{status['site']} / {status['gateway']}, {status['software']}"),
+            ("running for", duration(status["uptime_s"])),
+            ("broker", f"{broker['address']}, {connected}, {broker['backlog']:,} deltas wait"),
+            ("deltas", f"{status['seq']:,} written, {status['acknowledged']:,} acknowledged"),
+            ("items", f"{sum(row['quantity'] for row in stock):,} counted, {status['items']:,} known"),
+        )
+    )
+    readers = [
+        (name, reader["state"], f"{reader['reads_per_s']:g}", _trouble(reader))
+        for name, reader in found["readers"].items()
+    ]
+    items = {zone: sum(row["quantity"] for row in stock if row["zone"] == zone) for zone in found["zones"]}
+    zones = [(name, f"{items[name]:,}", zone["state"], zone["text"]) for name, zone in found["zones"].items()]
+    alerts = [(alert["severity"], alert["kind"], alert["subject"], alert["text"]) for alert in found["alerts"]]
+    parts = [facts, table(("reader", "state", "reads/s", "trouble"), readers)]
+    parts.append(table(("zone", "items", "state", "why"), zones))
+    if alerts:
+        parts.append(table(("severity", "alert", "of", "text"), alerts))
+    return "\n\n".join(parts)
+
+
+def _trouble(reader: dict[str, Any]) -> str:
+    error = reader["error"]
+    return f"{error['text']} ({error['hint']})" if error else ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 12 s, 3 min 20 s, 5 h 2 min, 3 d 4 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    for unit, name, smaller, part in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= unit:
+            rest = whole % unit // smaller
+            return f"{whole // unit} {name} {rest} {part}" if rest else f"{whole // unit} {name}"
+    raise AssertionError("a minute is the smallest unit")

@@ -1,0 +1,125 @@
+"""Why an item counts where it counts: every number that the decision stands on, as plain values."""
+
+from dataclasses import dataclass
+
+from gateway.domain.items import COUNTED, Item
+from gateway.domain.tags import key_epc
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one antenna has read of the item since it is known; `last_us` on the gateway's monotonic clock."""
+
+    reader: str
+    antenna: int
+    zone: str
+    reads: int
+    last_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForZone:
+    """What speaks for one zone: reads per second, weighted by strength, halving every `half_life_s`."""
+
+    zone: str
+    state: str
+    evidence: float
+    half_life_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What its zone asks for. Silences in seconds; `margin` times the evidence of its own zone for `dwell_s` moves it.
+
+    `silence_s` is counted only while the whole zone is looked at (`counting`). `leaves_silent`: silence of
+    `departed_after_s` is leaving; elsewhere it is first missing.
+    """
+
+    silence_s: float
+    counting: bool
+    missing_after_s: float
+    departed_after_s: float
+    leaves_silent: bool
+    margin: float
+    dwell_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One item. Times are microseconds of the gateway's monotonic clock; `bounds` is None where it does not count.
+
+    `read_chance`: the learnt probability that a healthy second brings a read. `reads` of `reads_needed` have come of an
+    item that does not count (yet). `rival`: the zone that has the margin, since `rival_since_us`.
+    """
+
+    gtin: str
+    serial: str
+    epcs: tuple[str, ...]
+    presence: str
+    zone: str | None
+    changed_us: int
+    seen_us: int
+    read_chance: float
+    reads_every_s: float
+    reads: int
+    reads_needed: int
+    heard: tuple[Heard, ...]
+    zones: tuple[ForZone, ...]
+    bounds: Bounds | None
+    rival: str | None
+    rival_since_us: int
+
+
+def explain(item: Item) -> Explanation:
+    """The state of `item` as the last tick left it."""
+    location = item.location
+    place = item.zone or location.strongest()
+    rival = location.rival
+    heard = (
+        Heard(reader, port, cell.zone.id, cell.total, cell.last_us)
+        for (reader, port), cell in item.cells.items()
+        if cell.total
+    )
+    zones = (
+        ForZone(
+            evidence.zone.id,
+            evidence.zone.state.value,
+            evidence.now(location.pace_s),
+            evidence.half_life_s(location.pace_s),
+        )
+        for evidence in location.evidence
+    )
+    return Explanation(
+        gtin=item.identity.gtin,
+        serial=item.identity.serial,
+        epcs=tuple(key_epc(key).hex().upper() for key in item.keys),
+        presence=item.presence.value,
+        zone=item.zone.id if item.zone is not None else None,
+        changed_us=item.changed_us,
+        seen_us=item.seen_us,
+        read_chance=item.read_chance,
+        reads_every_s=location.pace_s,
+        reads=item.reads,
+        reads_needed=place.params.presence.observed_reads if place is not None else 0,
+        heard=tuple(sorted(heard, key=lambda one: -one.reads)),
+        zones=tuple(sorted(zones, key=lambda one: -one.evidence)),
+        bounds=_bounds(item),
+        rival=rival.id if rival is not None else None,
+        rival_since_us=location.rival_since_us,
+    )
+
+
+def _bounds(item: Item) -> Bounds | None:
+    zone = item.zone
+    if zone is None or item.presence not in COUNTED:
+        return None
+    params = zone.params.presence
+    return Bounds(
+        silence_s=zone.clock_s - item.seen_clock_s,
+        counting=zone.clock.running,
+        missing_after_s=item.missing_after_s(params),
+        departed_after_s=params.exit_silence_s if params.leaves_silent else item.departed_after_s(params),
+        leaves_silent=params.leaves_silent,
+        margin=params.move_margin,
+        dwell_s=params.move_dwell_s,
+    )
