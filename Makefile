@@ -23,7 +23,7 @@ test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
 
 soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 repeats a run
-	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 \
+	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 SHOP_HOURS=1000 \
 		$(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
 
 check: $(READY)     ## format, lint, types; the tidiness of the structure is a test
