@@ -9,6 +9,7 @@ The same scenario and seed give the same recording, in every process. Needs nump
 import random
 import tomllib
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,12 @@ class Scenario:
         day = People(self.plan, floor, self._random(seed, "people")).live()
         return day, Air(self.plan, floor, day, [seed, zlib.crc32(self.name.encode()), 1])
 
-    def record(self, seed: int | None = None) -> Recording:
-        """All reads of the scenario; without a seed its own."""
+    def record(self, seed: int | None = None, progress: Callable[[float], None] = lambda _: None) -> Recording:
+        """All reads of the scenario; without a seed its own. `progress` is told the share (0 to 1) that is done."""
         seed = self.plan.seed if seed is None else seed
         day, air = self.world(seed)
         recorder = Recorder(self.plan, day, air, np.random.default_rng([seed, zlib.crc32(self.name.encode()), 2]))
-        recorder.play()
+        recorder.play(progress)
         columns = recorder.columns()
         return Recording(
             name=self.name,

@@ -23,9 +23,10 @@ VERBS = {
     "antennas": "antennas",
     "locate": "locate",
     "why": "why",
+    "simulate": "simulate",
 }
 # These simulate and score, which a gateway in a shop has no use for.
-LAB_VERBS = frozenset({"evaluate"})
+LAB_VERBS = frozenset({"evaluate", "simulate"})
 
 
 class LazyVerbs(TyperGroup):

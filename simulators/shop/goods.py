@@ -37,3 +37,11 @@ class Goods:
             pass
         self._made.add(epc)
         return epc, gtin14(prefix, reference)
+
+
+def ghost_of(epc: bytes, flips: int) -> bytes:
+    """The EPC that a read gives whose bits fell over though its CRC fits: `flips` go over the serial's lower bits.
+
+    So it is another item of an article that exists: the hardest ghost to tell.
+    """
+    return (int.from_bytes(epc, "big") ^ (flips & 0xFFFF_FFFF)).to_bytes(len(epc), "big")

@@ -90,7 +90,7 @@ class People:
         self._come(habits.customers_per_hour * max(rhythm), self._customer, self._is_busy)
         self._come(habits.refills_per_hour, self._refill)
         self._come(habits.collections_per_hour, self._collection)
-        self._come(habits.returns_per_hour, self._return)
+        self._come(habits.returns_per_hour, self._return, lambda: not self._is_closed())
         for fixture in self._floor.fixtures:
             per_hour = self._floor.zones[fixture.zone].blocks_per_hour
             self._schedule(self._onlookers(fixture.number, per_hour), 0.0)

@@ -1,6 +1,7 @@
 """Plays a day: the readers' turns, what breaks, and when each read reaches the gateway."""
 
 import heapq
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 
 from simulators.shop.air import Air, Reads
 from simulators.shop.day import Day
+from simulators.shop.goods import ghost_of
 from simulators.shop.plan import Fault, ReaderMount, ShopPlan
 
 _US_PER_S = 1_000_000
-_US_PER_HOUR = 3600 * _US_PER_S
+_US_PER_MINUTE = 60 * _US_PER_S
+_US_PER_HOUR = 60 * _US_PER_MINUTE
 _US_PER_MS = 1000
 # Ghosts are the weakest of reads.
 _GHOST_DBM = (-72, -66)
@@ -74,13 +77,17 @@ class Recorder:
             self._first_antenna.setdefault(reader.id, index)
         self._parts: list[tuple[int, Reads]] = []
 
-    def play(self) -> None:
-        """Every dwell of every reader, in the order of time."""
+    def play(self, progress: Callable[[float], None]) -> None:
+        """Every dwell of every reader, in the order of time; `progress` is told the share that is done."""
+        told_us = self.start_us
         turns = [(self.start_us + n * 10_007, n, 0) for n in range(len(self._plan.readers))]
         while turns:
             at_us, number, turn = turns[0]
             if at_us >= self.end_us:
                 break
+            if at_us - told_us >= _US_PER_MINUTE:
+                told_us = at_us
+                progress((at_us - self.start_us) / (self.end_us - self.start_us))
             reader = self._plan.readers[number]
             mount = reader.antennas[turn]
             end_us = at_us + mount.dwell_ms * _US_PER_MS
@@ -196,9 +203,7 @@ class Recorder:
             hours = (self.end_us - self.start_us) / _US_PER_HOUR
             for _ in range(rng.poisson(self._plan.noise.ghosts_per_hour * hours)):
                 source = int(rng.integers(len(self._day.epcs)))
-                # The serial's lower bits only: another item of an article that exists is the hardest ghost.
-                flips = int(rng.integers(1, 1 << 32))
-                epc = (int.from_bytes(self._day.epcs[source], "big") ^ flips).to_bytes(12, "big")
+                epc = ghost_of(self._day.epcs[source], int(rng.integers(1, 1 << 32)))
                 at_us = int(rng.integers(self.start_us, self.end_us))
                 turn = int(rng.integers(len(reader.antennas)))
                 if epc in known or self._is_silent(reader, reader.antennas[turn].port, at_us):
