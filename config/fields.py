@@ -88,6 +88,8 @@ RULES: dict[str, dict[str, Any]] = {
     "quantity": {"strict": False, "description": "Which of the device's weights."},
     "decimals": {"ge": 0, "le": 6, "description": "Digits behind the point of its display."},
     "address": {"ge": 0, "le": MAX_ADDRESS, "description": "The register or input, from 0."},
+    "registers": {"strict": False, "description": "Which of the device's tables of registers."},
+    "word_order": {"strict": False, "description": "Which half of a float comes first."},
     "scale": {"description": "Degrees Celsius in one count of the register."},
     "timeout_s": {"ge": 0.02, "le": 60, "description": "How long a device may take to answer."},
     # readers.m100.settings, readers.chafon.settings

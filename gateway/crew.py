@@ -14,6 +14,8 @@ from readers.driver import Clock, Driver, Frees, Rests, Signals, Sink
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.lobby import Lobby
 from readers.llrp.settings import LlrpSettings, OutputUse
+from readers.modbus.driver import ModbusDriver
+from readers.modbus.settings import ModbusSettings
 from readers.model import ReaderEvent, ReaderState
 from readers.scales.driver import ScaleDriver
 from readers.scales.settings import ScaleSettings
@@ -29,9 +31,15 @@ def _scale(reader: Reader, clock: Clock, _lobby: Lobby) -> Driver:
     return ScaleDriver(reader.id, reader.settings, clock)
 
 
+def _modbus(reader: Reader, clock: Clock, _lobby: Lobby) -> Driver:
+    assert isinstance(reader.settings, ModbusSettings)
+    return ModbusDriver(reader.id, reader.settings, clock)
+
+
 DRIVERS: dict[str, Callable[[Reader, Clock, Lobby], Driver]] = {
     "llrp": _llrp,
     "scale": _scale,
+    "modbus": _modbus,
 }
 """How each kind of device comes to life; a new kind is one entry. Readers that dial in use the lobby."""
 

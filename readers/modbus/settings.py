@@ -34,6 +34,20 @@ class Quantity(StrEnum):
     NET = "net"
 
 
+class Registers(StrEnum):
+    """Which of a device's two tables of registers: those that can be written (FC 03), or those that cannot (FC 04)."""
+
+    HOLDING = "holding"
+    INPUT = "input"
+
+
+class WordOrder(StrEnum):
+    """Which half of a float comes first: nothing in the standard says so."""
+
+    BIG = "big"
+    LITTLE = "little"
+
+
 WEIGHING: Final = frozenset({Profile.LAUMAS, Profile.DINI_ARGEO, Profile.FLOAT})
 WITHOUT_POINT: Final = frozenset({Profile.LAUMAS, Profile.DINI_ARGEO})
 """Whose registers carry neither unit nor decimal point: both have to be configured."""
@@ -48,7 +62,8 @@ class ModbusChannel:
 
     `slave` 1..247; `profile` says which registers. `unit` and `decimals`: what a weight's register means (12345 with 1
     decimal and unit g: 1234.5 g). `address`: the register or input, counted from 0, where the profile has none of its
-    own. `scale`: degrees Celsius in one count of a temperature register.
+    own; `registers` and `word_order`: which table it is in, and how a float's halves follow each other. `scale`:
+    degrees Celsius in one count of a temperature register.
     """
 
     channel: int
@@ -58,6 +73,8 @@ class ModbusChannel:
     unit: WeightUnit | None = None
     decimals: int | None = None
     address: int | None = None
+    registers: Registers = Registers.HOLDING
+    word_order: WordOrder = WordOrder.BIG
     scale: float | None = None
 
     def __post_init__(self) -> None:
@@ -73,6 +90,10 @@ class ModbusChannel:
             raise ValueError("expected address beside profile float, inputs or temperature, and only there")
         if self.scale is not None and self.profile is not Profile.TEMPERATURE:
             raise ValueError("expected scale beside profile temperature only")
+        if self.registers is Registers.INPUT and self.profile not in {Profile.FLOAT, Profile.TEMPERATURE}:
+            raise ValueError("expected registers beside profile float or temperature only")
+        if self.word_order is WordOrder.LITTLE and self.profile is not Profile.FLOAT:
+            raise ValueError("expected word_order beside profile float only")
         if self.quantity is Quantity.NET and self.profile not in WITHOUT_POINT:
             raise ValueError("expected quantity beside profile laumas or dini-argeo only")
 

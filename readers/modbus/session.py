@@ -1,0 +1,237 @@
+"""One connection to a Modbus line: its devices asked in turn, one request on the wire at a time. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from readers.modbus import faults
+from readers.modbus.codec import Answer, ExceptionCode, Function, Query, RtuCodec, TcpCodec
+from readers.modbus.profiles import celsius_of, query_of, weight_of
+from readers.modbus.settings import WEIGHING, ModbusChannel, ModbusSettings, Profile
+from readers.model import Fault, InputSample, ReaderCondition, ReaderEvent, ReaderState, WeightCondition, WeightSample
+from readers.port import faults as port_faults
+from readers.port.channels import Channels
+from readers.port.notices import NoticeBoard
+
+GAP_BITS: Final = 3.5 * 11
+SHORTEST_GAP_US: Final = 1750
+"""Silence before a frame: 3.5 characters, and 1.75 ms above 19200 baud (MODBUS over Serial Line 2.5.1.1)."""
+
+FIRST_PAUSE_US: Final = 500_000
+LONGEST_PAUSE_US: Final = 5_000_000
+"""A device that does not answer is asked again after a pause that doubles: its silence costs the others ever less. The
+first pause is longer than an answer can be late, so that no answer is taken for that to a later request."""
+
+MAX_INPUT_SPAN: Final = 256
+"""Inputs of one device that lie so close are read together."""
+
+PAUSING: Final = frozenset({ExceptionCode.GATEWAY_PATH, ExceptionCode.GATEWAY_TARGET})
+"""A gateway's words for a device that does not answer."""
+
+WAITING: Final = frozenset({ExceptionCode.ACKNOWLEDGE, ExceptionCode.BUSY})
+
+
+@dataclass(slots=True)
+class _Poll:
+    """One query, the channels that live by it, when it is due, and how often in a row nothing came back."""
+
+    query: Query
+    channels: list[ModbusChannel]
+    due_us: int = 0
+    failures: int = 0
+    # Debouncing: input address -> the value that was seen last, and the one that was seen twice in a row.
+    seen: dict[int, bool] = field(default_factory=dict)
+    settled: dict[int, bool] = field(default_factory=dict)
+
+
+def plan(devices: Iterable[ModbusChannel]) -> list[_Poll]:
+    """The queries that tell of all `devices`, each once."""
+    polls: dict[tuple[int, Function, int, int], _Poll] = {}
+    for channel in sorted(devices, key=lambda one: (one.slave, one.address or 0)):
+        query = query_of(channel)
+        if query.function is Function.READ_DISCRETE_INPUTS:
+            joined = _joined(query, polls.values())
+            if joined is not None:
+                joined.channels.append(channel)
+                joined.query = Query(
+                    query.slave, query.function, joined.query.address, query.address - joined.query.address + 1
+                )
+                continue
+        key = (query.slave, query.function, query.address, query.count)
+        polls.setdefault(key, _Poll(query, [])).channels.append(channel)
+    return list(polls.values())
+
+
+def _joined(query: Query, polls: Iterable[_Poll]) -> _Poll | None:
+    """The poll whose inputs are so near that these can be read with them."""
+    for poll in polls:
+        same = (poll.query.slave, poll.query.function) == (query.slave, query.function)
+        if same and query.address - poll.query.address < MAX_INPUT_SPAN:
+            return poll
+    return None
+
+
+class ModbusSession:
+    """One connection; see readers.port.link.Session. Devices have no identity that the standard knows of."""
+
+    def __init__(self, reader: str, settings: ModbusSettings, baudrate: int) -> None:
+        self.is_over = False
+        self.fault: Fault | None = None
+        self._reader = reader
+        self._settings = settings
+        self._codec: RtuCodec | TcpCodec = TcpCodec() if settings.is_tcp else RtuCodec()
+        self._channels = Channels(reader, settings.address, settings.channels, round(settings.silence_s * 1e6))
+        self._notices = NoticeBoard(reader)
+        self._polls = plan(settings.devices)
+        self._gap_us = 0 if settings.is_tcp else max(SHORTEST_GAP_US, round(GAP_BITS / baudrate * 1e6))
+        self._asked: _Poll | None = None
+        self._until_us = 0
+        self._free_us = 0
+        self._now_us = 0
+        self._down: set[int] = set()
+        self._out = bytearray()
+        self._events: list[ReaderEvent] = []
+
+    def start(self, now_us: int) -> None:
+        self._now_us = now_us
+        self._channels.connect(now_us)
+        for poll in self._polls:
+            poll.due_us = now_us
+        self._ask()
+
+    def receive(self, data: bytes, now_us: int) -> None:
+        self._now_us = now_us
+        asked = self._asked
+        answer = self._codec.answer(data, None if asked is None else asked.query)
+        if answer is not None and asked is not None:
+            self._asked = None
+            self._free_us = now_us + self._gap_us
+            self._take(asked, answer)
+        if isinstance(self._codec, TcpCodec) and self._codec.broken:
+            self._end(faults.not_modbus(self._settings.address))
+        self._count_junk()
+        self._go_on()
+
+    def tick(self, now_us: int) -> None:
+        self._now_us = now_us
+        if self._asked is not None and now_us >= self._until_us:
+            self._fail(self._asked)
+            self._asked = None
+        self._go_on()
+
+    def close(self, now_us: int) -> None:
+        self._now_us = now_us
+        self.is_over = True
+
+    def take_bytes(self) -> bytes:
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    def take_events(self) -> list[ReaderEvent]:
+        events, self._events = self._events, []
+        return [*events, *self._channels.news(), *self._notices.take(self._now_us, everything=self.is_over)]
+
+    def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
+        self._channels.condition = condition
+        return self._channels.state(condition, fault)
+
+    @property
+    def deadline_us(self) -> int | None:
+        if self._asked is not None:
+            due_us = self._until_us
+        else:
+            due_us = max(self._free_us, min(poll.due_us for poll in self._polls))
+        silent_us = self._channels.deadline_us
+        return due_us if silent_us is None else min(due_us, silent_us)
+
+    def _go_on(self) -> None:
+        if self.is_over:
+            return
+        self._channels.tick(self._now_us)
+        self._judge_slaves()
+        if self._channels.all_down:
+            self._end(port_faults.silent(self._settings.address, self._settings.silence_s))
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        """The query that has been due for longest, if the line is free."""
+        if self._asked is not None or self._now_us < self._free_us:
+            return
+        poll = min(self._polls, key=lambda one: one.due_us)
+        if poll.due_us > self._now_us:
+            return
+        # From when it was due: a busy line loses no turn, and a late one does not catch up.
+        poll.due_us = max(poll.due_us + round(self._settings.poll_s * 1e6), self._now_us)
+        self._out += self._codec.request(poll.query)
+        self._asked = poll
+        self._until_us = self._now_us + round(self._settings.timeout_s * 1e6)
+
+    def _fail(self, poll: _Poll) -> None:
+        """Nothing came back in time, or a gateway says so."""
+        pause_us = min(LONGEST_PAUSE_US, FIRST_PAUSE_US << min(poll.failures, 8))
+        poll.failures += 1
+        for other in self._polls:
+            if other.query.slave == poll.query.slave:
+                other.due_us = max(other.due_us, self._now_us + pause_us)
+
+    def _take(self, poll: _Poll, answer: Answer) -> None:
+        if answer.exception in PAUSING:
+            self._fail(poll)
+            return
+        poll.failures = 0
+        busy = answer.exception in WAITING
+        if answer.exception is not None and not busy:
+            self._notices.note(faults.refused(poll.query, answer.exception))
+        for channel in poll.channels:
+            self._channels.heard(channel.channel, self._now_us)
+            if answer.exception is not None:
+                self._tell_trouble(channel, WeightCondition.BUSY if busy else WeightCondition.FAULT)
+            elif channel.profile in WEIGHING:
+                condition, grams = weight_of(channel, answer.registers)
+                self._events.append(WeightSample(self._reader, channel.channel, self._now_us, condition, grams))
+            elif channel.profile is Profile.TEMPERATURE:
+                self._tell_input(channel, celsius_of(channel, answer.registers[0]))
+            else:
+                self._debounce(poll, channel, answer.inputs)
+
+    def _debounce(self, poll: _Poll, channel: ModbusChannel, inputs: tuple[bool, ...]) -> None:
+        """An input is believed when it was seen twice in a row; until then it is what it was."""
+        address = channel.address or 0
+        value = inputs[address - poll.query.address]
+        if poll.seen.get(address) == value:
+            poll.settled[address] = value
+        poll.seen[address] = value
+        if address in poll.settled:
+            self._tell_input(channel, float(poll.settled[address]))
+
+    def _tell_input(self, channel: ModbusChannel, value: float | None) -> None:
+        self._events.append(InputSample(self._reader, channel.channel, self._now_us, value))
+
+    def _tell_trouble(self, channel: ModbusChannel, condition: WeightCondition) -> None:
+        if channel.profile in WEIGHING:
+            self._events.append(WeightSample(self._reader, channel.channel, self._now_us, condition))
+        else:
+            self._tell_input(channel, None)
+
+    def _judge_slaves(self) -> None:
+        """A device that falls silent is told once; its inputs cannot be told any more."""
+        for channel in self._settings.devices:
+            number = channel.channel
+            if self._channels.is_down(number) and number not in self._down:
+                self._down.add(number)
+                self._notices.note(faults.slave_down(channel.slave, self._settings.silence_s), once=True)
+                if channel.profile not in WEIGHING:
+                    self._tell_input(channel, None)
+            elif not self._channels.is_down(number):
+                self._down.discard(number)
+
+    def _count_junk(self) -> None:
+        if self._codec.junk_bytes:
+            self._notices.note(faults.noise(self._codec.junk_bytes))
+            self._codec.junk_bytes = 0
+
+    def _end(self, fault: Fault) -> None:
+        if not self.is_over:
+            self.fault, self.is_over = fault, True
