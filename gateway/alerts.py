@@ -26,6 +26,7 @@ class AlertKind(StrEnum):
     CONFIG_REJECTED = "config_rejected"
     SENSORS_DISAGREE = "sensors_disagree"
     ITEM_MISSING_LONG = "item_missing_long"
+    READER_NOTICE = "reader_notice"
 
 
 class Severity(StrEnum):
@@ -50,6 +51,7 @@ SEVERITIES = {
     AlertKind.CONFIG_REJECTED: Severity.WARNING,
     AlertKind.SENSORS_DISAGREE: Severity.WARNING,
     AlertKind.ITEM_MISSING_LONG: Severity.INFO,
+    AlertKind.READER_NOTICE: Severity.INFO,
 }
 
 # Alerts that stand at a time; beyond it (every item of a shop missing) only the log tells of more.

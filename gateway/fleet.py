@@ -25,11 +25,26 @@ RATE_US = 5 * US_PER_S
 # ... and told anew when it has changed by this much, or has begun or ended.
 RATE_STEP_PER_S = 5.0
 RATE_STEP_SHARE = 0.2
-# A reader's notices of these kinds are alerts of their own.
+# A reader's notices of these kinds are alerts of their own; all others are about bytes that made no sense.
 NOTICE_ALERTS = {
     "clock_jump": AlertKind.CLOCK_JUMP,
     "clock_wrong": AlertKind.CLOCK_JUMP,
     "reader_overflow": AlertKind.READS_DROPPED,
+    **dict.fromkeys(
+        (
+            "preempted",
+            "reader_buffer",
+            "reader_exception",
+            "reader_hot",
+            "rebooted",
+            "refused_setting",
+            "rival_client",
+            "strange_caller",
+            "tls_failed",
+            "unknown_reader",
+        ),
+        AlertKind.READER_NOTICE,
+    ),
 }
 
 

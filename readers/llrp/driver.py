@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from readers.driver import Clock, ReaderError, Sink
 from readers.llrp import faults
 from readers.llrp.details import DetailDecoder, TagDetail
-from readers.llrp.lobby import Lobby
+from readers.llrp.lobby import Guest, Lobby
 from readers.llrp.reports import LAST, ReportDecoder
 from readers.llrp.session import Session
 from readers.llrp.settings import LlrpSettings
@@ -126,7 +126,7 @@ class LlrpDriver:
             await dial(self._settings, link)
 
 
-class Link(asyncio.BufferedProtocol):
+class Link(Guest):
     """One connection: bytes from the socket to the sink, and the session's own bytes back.
 
     `ended` gives the fault it died of, once the socket is closed. It is never used again.
@@ -150,6 +150,7 @@ class Link(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fault: Fault | None = None
+        self._said_us: int | None = None
 
     def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
         """The reader as this connection knows it."""
@@ -212,6 +213,10 @@ class Link(asyncio.BufferedProtocol):
         self._transport = transport
         self._arm()
 
+    def said_at(self, moment_us: int | None) -> None:
+        """A reader that dialled in may have waited for us."""
+        self._said_us = moment_us
+
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the socket writes to."""
         return self._frames.get_buffer(sizehint)
@@ -221,16 +226,17 @@ class Link(asyncio.BufferedProtocol):
         frames = self._frames.buffer_updated(nbytes)
         if frames:
             now_us = self._clock.monotonic_us()
+            said_us = self._said_us or now_us
             self._session.heard(now_us)
             control = [frame for frame in frames if frame.kind != RO_ACCESS_REPORT]
             if control:
                 # Before the reports: a keepalive must not wait for them.
                 for frame in control:
-                    self._session.receive(frame, now_us)
+                    self._session.receive(frame, now_us, said_us)
                 self._serve_session()
             if len(control) < len(frames):
                 self._session.reported(now_us)
-                self._deliver(frames, now_us)
+                self._deliver(frames, said_us)
         if self._frames.broken is not None:
             self._end(faults.not_understood(self._frames.broken))
 

@@ -40,6 +40,13 @@ CLOSE_CONNECTION: Final = pack_frame(Frame(MessageType.CLOSE_CONNECTION, QUESTIO
 Address = tuple[str, int]
 
 
+class Guest(asyncio.BufferedProtocol):
+    """Who takes a connection over, and first hears what was said while it was awaited."""
+
+    def said_at(self, moment_us: int | None) -> None:
+        """What is heard from now on was said at this moment of the gateway's monotonic clock (None: just now)."""
+
+
 class Lobby:
     """All listeners of a gateway. A seat, and with the first one its listener, exists from a reader's first `meet`
     to its `leave`.
@@ -54,7 +61,7 @@ class Lobby:
         self,
         reader: str,
         settings: LlrpSettings,
-        protocol: asyncio.BufferedProtocol,
+        protocol: Guest,
         sink: Sink,
         on_overdue: Callable[[Fault], None],
     ) -> None:
@@ -117,6 +124,11 @@ class Door:
         except OSError as error:
             raise ReaderError(faults.cannot_listen(self.place, error)) from error
 
+    @property
+    def now_us(self) -> int:
+        """The gateway's monotonic time."""
+        return self._clock.monotonic_us()
+
     def close(self) -> None:
         """Listen no longer, and part with everybody."""
         if self._server is not None:
@@ -173,7 +185,7 @@ class Seat:
         self.sink = sink
         self._door = door
         self._settings = settings
-        self._protocol: asyncio.BufferedProtocol | None = None
+        self._protocol: Guest | None = None
         self._met: asyncio.Future[None] | None = None
         self._arrival: Arrival | None = None
         self._current: asyncio.Transport | None = None
@@ -183,7 +195,7 @@ class Seat:
         """A driver is here, and its reader is not."""
         return self._protocol is not None
 
-    async def meet(self, protocol: asyncio.BufferedProtocol, on_overdue: Callable[[Fault], None]) -> None:
+    async def meet(self, protocol: Guest, on_overdue: Callable[[Fault], None]) -> None:
         """See Lobby.meet."""
         arrival, self._arrival = self._arrival, None
         if arrival is not None and arrival.is_there:
@@ -235,6 +247,7 @@ class Arrival(asyncio.Protocol):
         self._peer = ""
         self._address = ""
         self._identity: str | None = None
+        self._heard_us = 0
 
     @property
     def is_there(self) -> bool:
@@ -246,13 +259,15 @@ class Arrival(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
-    def lead_to(self, protocol: asyncio.BufferedProtocol) -> asyncio.Transport:
+    def lead_to(self, protocol: Guest) -> asyncio.Transport:
         """From now on the connection is that of `protocol`, which first hears what has been said so far."""
         transport, introduction = self._transport, self._introduction
         assert transport is not None
         assert introduction is not None
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+        # The reader's clock is set by its first words: they may have been waiting here for half a minute.
+        protocol.said_at(self._heard_us)
         rest = memoryview(introduction.replay)
         while rest and not transport.is_closing():
             room = memoryview(protocol.get_buffer(-1))
@@ -260,6 +275,7 @@ class Arrival(asyncio.Protocol):
             room[:count] = rest[:count]
             protocol.buffer_updated(count)
             rest = rest[count:]
+        protocol.said_at(None)
         if not transport.is_closing():
             transport.resume_reading()
         return transport
@@ -274,6 +290,8 @@ class Arrival(asyncio.Protocol):
             self._door.refused(self._identity or self._address, fault)
         if self._introduction is not None and not self._introduction.failed:
             transport.write(CLOSE_CONNECTION)
+        # Over TLS the end has to be read too: one that waits, and has hung up meanwhile, would stay open.
+        transport.resume_reading()
         transport.close()
 
     # What asyncio calls
@@ -294,6 +312,7 @@ class Arrival(asyncio.Protocol):
         introduction, transport = self._introduction, self._transport
         if introduction is None or transport is None or transport.is_closing():
             return
+        self._heard_us = self._door.now_us
         answer = introduction.receive(data)
         if introduction.failed:
             self.turn_away(faults.strange_caller(self._peer, self._door.place, introduction.failed))

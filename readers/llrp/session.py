@@ -78,7 +78,7 @@ class Session:
         self.frees = not settings.hold
         self.freed = False
         self._settings = settings
-        self._now_us = self._heard_us = self._reported_us = now_us
+        self._now_us = self._heard_us = self._reported_us = self._said_us = now_us
         self._watching = False
         self._left_running = left_running
         self._abandoned_id = 0
@@ -93,9 +93,10 @@ class Session:
 
     # What comes in
 
-    def receive(self, frame: Frame, now_us: int) -> None:
-        """Any frame but a report."""
+    def receive(self, frame: Frame, now_us: int, said_us: int | None = None) -> None:
+        """Any frame but a report. `said_us`: when it came, where it has waited for us."""
         self.heard(now_us)
+        self._said_us = now_us if said_us is None else said_us
         situation = Situation(self.state, self._awaited, self._abandoned_id, self.picture.inputs, now_us)
         self._step(*self._interpreter.read(frame, situation))
 
@@ -295,7 +296,7 @@ class Session:
 
     def _seed_clock(self, cause: Cause) -> None:
         if isinstance(cause, Notification) and cause.stamp is not None:
-            self.clock.seed(cause.stamp.us, self._now_us)
+            self.clock.seed(cause.stamp.us, self._said_us)
             self.stamps_are_utc = cause.stamp.utc
 
     def _learn_capabilities(self, cause: Cause) -> None:

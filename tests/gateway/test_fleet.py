@@ -127,8 +127,10 @@ def test_notices_are_counted_and_alerted_by_their_kind() -> None:
     test = Bench()
     test.fleet.put(ReaderNotice(READER, Fault("clock_jump", "x", "y")))
     test.fleet.put(ReaderNotice(READER, Fault("frame_error", "x", "y"), count=3))
-    assert test.fleet.members[READER].notices == {"clock_jump": 1, "frame_error": 3}
-    assert [kind for kind, _, status in test.said if status == "raised"] == ["clock_jump", "frame_errors"]
+    test.fleet.put(ReaderNotice(READER, Fault("reader_hot", "x", "y")))
+    assert test.fleet.members[READER].notices == {"clock_jump": 1, "frame_error": 3, "reader_hot": 1}
+    raised = [kind for kind, _, status in test.said if status == "raised"]
+    assert raised == ["clock_jump", "frame_errors", "reader_notice"]
 
 
 def test_whoever_leaves_or_joins_anew_leaves_no_alert_behind() -> None:

@@ -16,13 +16,14 @@ from readers.llrp.driver import LlrpDriver
 from readers.llrp.lobby import CLOSE_CONNECTION, Lobby
 from readers.llrp.settings import LlrpSettings, TlsSettings
 from readers.model import ReaderCondition
+from simulators.clock import WallClock
 from simulators.field import FixedField
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.dialer import dial_out
 from simulators.llrp.personality import Personality
 from tests.certificates import Authority
 from tests.readers.llrp.frames import connection_event
-from tests.readers.llrp.test_driver import Collector, RealClock, eventually
+from tests.readers.llrp.test_driver import Collector, RealClock, eventually, running
 
 LOCALHOST = "127.0.0.1"
 
@@ -84,11 +85,14 @@ class Run:
             try:
                 yield run
             finally:
+                servers = [door._server for door in lobby._doors.values()]
                 for reader, task in run.tasks.items():
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
                     lobby.leave(reader)
+                # Who was in the middle of a handshake is let go at its end; the loop must live until then.
+                await eventually(lambda: not any(server and server._active_count for server in servers))
 
     def start(self, reader: str, settings: LlrpSettings) -> Collector:
         sink = self.sinks[reader] = Collector()
@@ -212,6 +216,40 @@ async def test_a_reader_that_comes_between_two_runs_waits_for_the_next(lobby: Lo
             second = run.start("one", awaited(port, name(1)))
             await second.until(reads_only(second, 1))
             assert reader.connections == 2
+
+
+class SkippingClock(WallClock):
+    """The clocks of a reader and of a gateway, which run as they do, but for seconds that can be skipped."""
+
+    skipped_us = 0
+
+    def now_us(self) -> int:
+        return super().now_us() + self.skipped_us
+
+    def utc_us(self) -> int:
+        return self.now_us()
+
+    def monotonic_us(self) -> int:
+        return RealClock().monotonic_us() + self.skipped_us
+
+
+async def test_the_time_at_the_door_does_not_set_a_reader_s_clock_wrong(port: int) -> None:
+    clock = SkippingClock()
+    lobby, settings = Lobby(clock), awaited(port, name(1), hold=False)
+    driver = LlrpDriver("one", settings, clock, lobby)
+    sinks = [Collector(), Collector()]
+    async with dial_out(device(1), port, clock=clock) as reader:
+        for sink in sinks:
+            async with running(driver, sink):
+                await sink.until(lambda sink=sink: len(sink.batches) > 3)  # type: ignore[misc]  # bound early
+            # The driver pauses; the reader dials in again, says its first words, and waits.
+            seat = lobby._doors[LOCALHOST, port].seats["one"]
+            await eventually(lambda seat=seat: seat._arrival is not None)  # type: ignore[misc]  # bound early
+            clock.skipped_us += 30_000_000
+        assert reader.connections == 3
+        lobby.leave("one")
+    for batch in sinks[1].batches:
+        assert abs(batch.reads[-1][4] + batch.offset_us - batch.received_us) < 1_000_000
 
 
 async def test_a_reader_that_dials_in_again_replaces_its_former_connection(lobby: Lobby, port: int) -> None:
@@ -432,6 +470,30 @@ async def test_a_tls_reader_that_comes_between_two_runs(lobby: Lobby, port: int,
             second = run.start("one", awaited(port, name(1), tls=how))
             await second.until(reads_only(second, 1))
             assert reader.connections == 2
+
+
+async def test_a_tls_reader_that_hangs_up_while_it_waits_leaves_no_socket(
+    lobby: Lobby, port: int, authority: Authority
+) -> None:
+    ours = authority.sign("gateway", "IP:127.0.0.1")
+    how = TlsSettings(cert_file=ours.cert, key_file=ours.key)
+    async with Run.of(lobby) as run:
+        first = run.start("one", awaited(port, name(1), tls=how))
+        async with dial_out(device(1), port, tls=ours.client(ca=authority.cert)) as reader:
+            await first.until(reads_only(first, 1))
+            reader.cut()
+            await run.end("one")
+            seat = lobby._doors[LOCALHOST, port].seats["one"]
+            await eventually(lambda: seat._arrival is not None)
+            waiting = seat._arrival
+        server = lobby._doors[LOCALHOST, port]._server
+        assert server is not None
+        assert waiting is not None
+        assert waiting._transport is not None
+        await eventually(lambda: waiting._transport._ssl_protocol._eof_received)  # type: ignore[union-attr]  # asyncio's own
+        assert server._active_count == 1  # type: ignore[attr-defined]  # asyncio's own
+        lobby.leave("one")
+        await eventually(lambda: server._active_count == 0)  # type: ignore[attr-defined]  # asyncio's own
 
 
 async def test_a_handshake_that_never_ends_is_cut(
