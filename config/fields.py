@@ -97,8 +97,8 @@ RULES: dict[str, dict[str, Any]] = {
     "q": {"ge": 0, "le": 15, "description": "Gen2 Q: 2 to the power of q slots a round."},
     "switch_pins": {"strict": False, "description": "Pins that an external antenna switch hangs on."},
     "switch_coding": {"strict": False, "description": "How these pins name an antenna."},
-    "dwell_s": {"ge": 0.05, "le": 60, "description": "How long each antenna looks at a time."},
-    "bus_address": {"ge": 0, "le": 255, "description": "The reader's address on its line."},
+    "dwell_s": {"ge": 0.2, "le": 60, "description": "How long each antenna looks at a time."},
+    "bus_address": {"ge": 0, "le": 254, "description": "The reader's address on its line."},
     "scan_s": {"ge": 0.1, "le": 25.5, "description": "How long one look of one antenna may take."},
     # gateway.domain.params: Sku, ShelfParams, Bin
     "unit_weight_g": {"gt": 0, "le": MAX_GRAMS, "description": "The mean weight of one piece."},

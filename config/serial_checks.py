@@ -17,8 +17,7 @@ STABLE_FOLDERS = ("by-id", "by-path")
 
 def serial_checks(readers: list[tuple[int, Mapping[str, Any]]], names: Path = Path("/dev/serial")) -> Iterator[Finding]:
     """Two readers on one port, and ports named by chance; `names` is where udev keeps the stable ones."""
-    first: dict[str, int] = {}
-    tables = dict(readers)
+    on_port: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
     for index, reader in readers:
         port = _port(reader)
         if port is None:
@@ -27,11 +26,13 @@ def serial_checks(readers: list[tuple[int, Mapping[str, Any]]], names: Path = Pa
         if UNSTABLE.fullmatch(port.device):
             yield _unstable(port.device, key, names)
         place = port.device if port.is_socket else str(Path(port.device).resolve())
-        earlier = first.setdefault(place, index)
-        if earlier != index and not _share_a_line(tables[earlier], reader):
+        earlier = on_port.setdefault(place, [])
+        rival = next((number for number, table in earlier if not _share_a_line(table, reader)), None)
+        earlier.append((index, reader))
+        if rival is not None:
             yield Finding(
                 key,
-                f"readers[{earlier}] is on this port already",
+                f"readers[{rival}] is on this port already",
                 "one [[readers]] table for each port",
                 "list all of its channels in one table; Chafon readers of one line need a bus_address each",
             )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from random import Random
 
 from config.effective import Config, Group, Reader
@@ -10,10 +11,14 @@ from gateway.domain.zones import Antenna, LiveZone
 from gateway.fleet import Fleet
 from gateway.supervise import supervise
 from gateway.turns import TurnKeeper
+from readers.chafon.driver import ChafonDriver, Lines
+from readers.chafon.settings import ChafonSettings
 from readers.driver import Clock, Driver, Frees, Rests, Signals, Sink
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.lobby import Lobby
 from readers.llrp.settings import LlrpSettings, OutputUse
+from readers.m100.driver import M100Driver
+from readers.m100.settings import M100Settings
 from readers.modbus.driver import ModbusDriver
 from readers.modbus.settings import ModbusSettings
 from readers.model import ReaderEvent, ReaderState
@@ -21,27 +26,47 @@ from readers.scales.driver import ScaleDriver
 from readers.scales.settings import ScaleSettings
 
 
-def _llrp(reader: Reader, clock: Clock, lobby: Lobby) -> Driver:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What drivers have in common: the lobby that readers dial in to, the lines that Chafon readers are on."""
+
+    lobby: Lobby
+    lines: Lines
+
+
+def _llrp(reader: Reader, clock: Clock, shared: Shared) -> Driver:
     assert isinstance(reader.settings, LlrpSettings)
-    return LlrpDriver(reader.id, reader.settings, clock, lobby)
+    return LlrpDriver(reader.id, reader.settings, clock, shared.lobby)
 
 
-def _scale(reader: Reader, clock: Clock, _lobby: Lobby) -> Driver:
+def _scale(reader: Reader, clock: Clock, _shared: Shared) -> Driver:
     assert isinstance(reader.settings, ScaleSettings)
     return ScaleDriver(reader.id, reader.settings, clock)
 
 
-def _modbus(reader: Reader, clock: Clock, _lobby: Lobby) -> Driver:
+def _modbus(reader: Reader, clock: Clock, _shared: Shared) -> Driver:
     assert isinstance(reader.settings, ModbusSettings)
     return ModbusDriver(reader.id, reader.settings, clock)
 
 
-DRIVERS: dict[str, Callable[[Reader, Clock, Lobby], Driver]] = {
+def _m100(reader: Reader, clock: Clock, _shared: Shared) -> Driver:
+    assert isinstance(reader.settings, M100Settings)
+    return M100Driver(reader.id, reader.settings, clock)
+
+
+def _chafon(reader: Reader, clock: Clock, shared: Shared) -> Driver:
+    assert isinstance(reader.settings, ChafonSettings)
+    return ChafonDriver(reader.id, reader.settings, clock, shared.lines)
+
+
+DRIVERS: dict[str, Callable[[Reader, Clock, Shared], Driver]] = {
     "llrp": _llrp,
     "scale": _scale,
     "modbus": _modbus,
+    "m100": _m100,
+    "chafon": _chafon,
 }
-"""How each kind of device comes to life; a new kind is one entry. Readers that dial in use the lobby."""
+"""How each kind of device comes to life; a new kind is one entry."""
 
 
 class Crew:
@@ -51,7 +76,7 @@ class Crew:
         self._fleet = fleet
         self._clock = clock
         self._rng = rng
-        self._lobby = Lobby(clock)
+        self._shared = Shared(Lobby(clock), Lines(clock))
         self._zone_of: dict[Antenna, LiveZone] = {}
         self._zones: dict[str, LiveZone] = {}
         self._drivers: dict[str, Driver] = {}
@@ -130,7 +155,7 @@ class Crew:
         """Whole groups, and readers that are in none."""
         if self._group is None:
             return
-        drivers = {reader.id: DRIVERS[reader.driver](reader, self._clock, self._lobby) for reader in readers}
+        drivers = {reader.id: DRIVERS[reader.driver](reader, self._clock, self._shared) for reader in readers}
         self._drivers |= drivers
         sinks: dict[str, Sink] = {}
         for group in groups:
@@ -159,7 +184,7 @@ class Crew:
             await supervise(driver, sink, self._clock, self._rng)
         finally:
             self._lamps = [lamp for lamp in self._lamps if lamp not in lamps]
-            self._lobby.leave(reader.id)
+            self._shared.lobby.leave(reader.id)
 
     def _put(self, event: ReaderEvent) -> None:
         """The fleet hears everything; what a reader says of itself may change a signal lamp at another one."""

@@ -205,6 +205,8 @@ def test_two_readers_on_one_port(tmp_path: Path) -> None:
     again = CHAFON.replace("uhf-2", "uhf-3")
     assert "bus_address each" in refused(CHAFON + again)
     assert len(config(CHAFON + again.replace("bus_address = 3", "bus_address = 4")).readers) == 2
+    third = again.replace("bus_address = 3", "bus_address = 4")
+    assert "readers[1] is on this port already" in refused(CHAFON + third + third.replace("uhf-3", "uhf-4"))
     assert "is on this port already" in refused(MODBUS + MODBUS.replace("line-1", "line-2"))
 
 

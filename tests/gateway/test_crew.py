@@ -14,12 +14,11 @@ from config.loader import parse
 from gateway import crew as module
 from gateway.alerts import AlertBoard
 from gateway.clock import SystemClock
-from gateway.crew import Crew
+from gateway.crew import Crew, Shared
 from gateway.domain.zones import LiveZone, ZoneState
 from gateway.fleet import Fleet
 from gateway.intake import Intake
 from readers.driver import Clock, Driver, Sink
-from readers.llrp.lobby import Lobby
 from readers.model import ReaderCondition, ReaderState
 from simulators.field import FixedField
 from simulators.llrp.device import ReaderDevice
@@ -96,7 +95,7 @@ class Bench:
         self.crew = Crew(self.fleet, self.clock, Random(1))
         monkeypatch.setitem(module.DRIVERS, "llrp", self.device)
 
-    def device(self, reader: Reader, _clock: Clock, _lobby: Lobby) -> Driver:
+    def device(self, reader: Reader, _clock: Clock, _shared: Shared) -> Driver:
         return Device(reader.id, self.log, self.woken)
 
     async def until(self, true: Callable[[], bool]) -> None:
