@@ -5,7 +5,7 @@ import logging
 import sqlite3
 
 from gateway.alerts import AlertKind
-from gateway.domain.zones import US_PER_S
+from gateway.domain.zones import US_PER_S, antenna_works
 from gateway.ledger import TRIM_AT_SHARE, Trimmed
 from gateway.parts import Parts
 
@@ -31,6 +31,7 @@ class Housekeeping:
         while True:
             self._parts.fleet.measure()
             self._watch_zones()
+            self._watch_shelves()
             self._watch_queue()
             now_s = self._parts.clock.monotonic_us() / US_PER_S
             if self._parts.line.refused_by_disk or now_s - self._trimmed_s > TRIM_EVERY_S:
@@ -70,6 +71,24 @@ class Housekeeping:
             self._dropped_reads = dropped
         else:
             self._parts.alerts.clear(AlertKind.READS_DROPPED, "queue")
+
+    def _watch_shelves(self) -> None:
+        """A bin that answers and cannot be counted; of one that does not answer its reader tells."""
+        parts = self._parts
+        now_us = parts.clock.monotonic_us()
+        for antenna in parts.shelves.bins:
+            member = parts.fleet.members.get(antenna[0])
+            if member is None or not antenna_works(member.state.condition, member.state.antennas, antenna[1]):
+                continue
+            subject = f"{antenna[0]}:{antenna[1]}"
+            reason = parts.shelves.blind.get(antenna)
+            if reason is None:
+                parts.alerts.clear(AlertKind.ANTENNA_DOWN, subject)
+            elif now_us - parts.shelves.blind_since_us[antenna] > STALE_ALERT_S * US_PER_S:
+                hint = (
+                    "look at the shelf and its scale; its count stands still and is marked until it can be relied upon"
+                )
+                parts.alerts.raise_(AlertKind.ANTENNA_DOWN, subject, f"this shelf cannot be counted: {reason}", hint)
 
     def _watch_zones(self) -> None:
         """A zone that stays stale is worth an alert; a reader that connects again at once is not."""

@@ -1,11 +1,13 @@
 """What Prometheus sees. Nothing is counted here: at each scrape the parts are asked for what they have counted."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Metric, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from gateway.domain.weight import WeightBin
 from gateway.domain.zones import ZoneState
 from gateway.parts import Parts
 
@@ -35,6 +37,7 @@ class GatewayCollector(Collector):
         """Every family, as of now."""
         yield from self._readers()
         yield from self._line()
+        yield from self._shelves()
         yield from self._ledger()
         yield from self._uplink()
 
@@ -110,6 +113,32 @@ class GatewayCollector(Collector):
         yield GaugeMetricFamily("tallygate_loop_lag_seconds", "The event loop's lag.", gateway.health.lag_s)
         raised = {kind.value: float(count) for kind, count in gateway.alerts.raised.items()}
         yield _counter("alerts", "Alerts raised.", "kind", raised)
+
+    def _shelves(self) -> Iterator[Metric]:
+        shelves, labels = self._gateway.shelves, ["reader", "antenna"]
+        weight = GaugeMetricFamily("tallygate_shelf_weight_grams", "What lies on a scale, settled.", labels=labels)
+        pieces = GaugeMetricFamily("tallygate_shelf_pieces", "Pieces that a bin counts.", labels=labels)
+        trusted = GaugeMetricFamily(
+            "tallygate_shelf_trusted", "1 while a bin's count can be relied upon.", labels=labels
+        )
+        steps: Counter[str] = Counter()
+        for (reader, channel), each in shelves.bins.items():
+            place = [reader, str(channel)]
+            pieces.add_metric(place, sum(count for _, count, _ in each.counts()))
+            trusted.add_metric(place, float((reader, channel) not in shelves.blind))
+            if isinstance(each, WeightBin):
+                if each.grams is not None:
+                    weight.add_metric(place, each.grams)
+                steps.update({verdict.value: count for verdict, count in each.verdicts.items()})
+                steps["reconciled"] += each.reconciled
+        yield from (weight, pieces, trusted)
+        yield _counter("shelf_steps", "Changes of weight, by how well they were understood.", "reason", steps)
+        yield CounterMetricFamily(
+            "tallygate_unmapped_samples", "Values of channels without a product.", shelves.unmapped_samples
+        )
+        yield CounterMetricFamily(
+            "tallygate_samples_dropped", "Values dropped at the full queue.", self._gateway.intake.dropped_samples
+        )
 
     def _ledger(self) -> Iterator[Metric]:
         position = self._gateway.ledger.position

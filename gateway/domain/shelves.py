@@ -21,6 +21,7 @@ class Shelves:
         self.bins: dict[Antenna, AnyBin] = {}
         self.blind: dict[Antenna, str] = {}
         """Why a channel is not to be relied upon; one that is does not stand here."""
+        self.blind_since_us: dict[Antenna, int] = {}
         self.unmapped_samples = 0
         self._dropped: list[Antenna] = []
         self._bin_of: dict[Antenna, AnyBin] = {}
@@ -62,6 +63,9 @@ class Shelves:
             self._bin_of.update(dict.fromkeys(((params.reader, channel) for channel in params.channels), kept))
         self._dropped = [antenna for antenna in self._dropped if antenna not in self.bins]
         self.blind = {}
+        self.blind_since_us = {
+            antenna: since_us for antenna, since_us in self.blind_since_us.items() if antenna in self._bin_of
+        }
 
     def by_tags(self, tagged_zones: Iterable[str]) -> frozenset[StockKey]:
         """The rows whose stock the tags count, of zones that antennas look into."""
@@ -96,6 +100,9 @@ class Shelves:
             reason = each.blind(now_us)
             if reason is not None:
                 self.blind[antenna] = reason
+                self.blind_since_us.setdefault(antenna, now_us)
+            else:
+                self.blind_since_us.pop(antenna, None)
         return {reader for reader, _ in before.keys() ^ self.blind.keys()}
 
     def changes(self) -> dict[StockKey, Tally | None]:

@@ -134,6 +134,11 @@ class WeightBin:
         return self._settler.still
 
     @property
+    def unexplained_g(self) -> float:
+        """What came or went and is no product of this bin, as far as is known."""
+        return self._pending_g
+
+    @property
     def sure(self) -> bool:
         """The whole weight agrees with the count, and nothing on it is unexplained."""
         return self.counted and self.agreed and not self._pending_g and self._trouble is None

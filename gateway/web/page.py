@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 from gateway.parts import Parts
 from gateway.web import views
@@ -20,10 +21,10 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 """
 CLASSES = {
     "ok": "good", "reading": "good", "connected": "good",
-    "stale": "bad", "failed": "bad", "critical": "bad", "warning": "wait",
+    "stale": "bad", "blind": "bad", "failed": "bad", "critical": "bad", "warning": "wait",
     "learning": "wait", "degraded": "wait", "connecting": "wait",
 }  # fmt: skip
-NUMBERS = {"quantity", "confirmed", "reads/s"}
+NUMBERS = {"quantity", "confirmed", "reads/s", "grams"}
 
 
 def page(gateway: Parts) -> str:
@@ -40,6 +41,10 @@ def page(gateway: Parts) -> str:
         (name, zone["state"], ", ".join(zone["readers"]), zone["text"]) for name, zone in views.zones(gateway).items()
     ]
     stock = [(row["gtin"], row["zone"], row["quantity"], row["confirmed"]) for row in views.stock(gateway)]
+    shelves = [
+        (f"{each['reader']}:{each['channel']}", each["zone"], each["state"], _grams(each), _pieces(each), each["text"])
+        for each in views.shelves(gateway)
+    ]
     alerts = [
         (alert["severity"], alert["kind"], alert["subject"], f"{alert['text']}: {alert['hint']}")
         for alert in views.alerts(gateway)
@@ -53,9 +58,18 @@ def page(gateway: Parts) -> str:
         + _table("Alerts", ("severity", "kind", "subject", "what to do"), alerts, empty="None.")
         + _table("Zones", ("zone", "state", "readers", "note"), zones)
         + _table("Readers", ("reader", "state", "model", "address", "reads/s", "trouble"), readers)
+        + (_table("Shelves", ("bin", "zone", "state", "grams", "pieces", "note"), shelves) if shelves else "")
         + _table("Stock", ("gtin", "zone", "quantity", "confirmed"), stock, empty="Nothing counted yet.")
         + "</body></html>"
     )
+
+
+def _grams(shelf: dict[str, Any]) -> str:
+    return "" if shelf.get("grams") is None else f"{shelf['grams']:.0f}"
+
+
+def _pieces(shelf: dict[str, Any]) -> str:
+    return ", ".join(f"{product['pieces']} of {product['gtin']}" for product in shelf["products"])
 
 
 def _trouble(error: dict[str, str] | None) -> str:

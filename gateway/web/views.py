@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.domain.epctext import EpcTextError, identity_of, parse_item
+from gateway.domain.shelves import AnyBin
+from gateway.domain.weight import WeightBin
 from gateway.domain.zones import antenna_works
 from gateway.explain import known_item
 from gateway.parts import Parts
@@ -87,6 +89,33 @@ def item(gateway: Parts, name: str) -> dict[str, Any] | None:
     return known_item(gateway.inventory, gateway.line.recent, identity, now_us, utc_us)
 
 
+def shelves(gateway: Parts) -> list[dict[str, Any]]:
+    """Every bin: what lies on it, what it weighs, and whether that can be relied upon."""
+    return [_bin(each, gateway.shelves.blind.get(antenna)) for antenna, each in gateway.shelves.bins.items()]
+
+
+def _bin(each: AnyBin, trouble: str | None) -> dict[str, Any]:
+    params = each.params
+    shown: dict[str, Any] = {
+        "reader": params.reader,
+        "channel": params.channel,
+        "zone": params.zone,
+        "sensor": params.sensor.value,
+        "state": "ok" if trouble is None else "blind",
+        "text": trouble or "",
+        "products": [
+            {"gtin": gtin, "pieces": pieces, "confirmed": confirmed} for gtin, pieces, confirmed in each.counts()
+        ],
+    }
+    if isinstance(each, WeightBin):
+        shown["grams"] = None if each.grams is None else round(each.grams, 1)
+        shown["still"] = each.still
+        shown["unexplained_g"] = round(each.unexplained_g, 1)
+        shown["zero_g"] = round(each.zero_g, 1)
+        shown["unit_weights_g"] = {product.sku.gtin: round(product.unit_g, 2) for product in each.products}
+    return shown
+
+
 def alerts(gateway: Parts) -> list[dict[str, Any]]:
     """The alerts that stand."""
     return [gateway.alerts.payload(alert).model_dump(mode="json") for alert in gateway.alerts]
@@ -99,4 +128,5 @@ VIEWS: dict[str, Callable[[Parts], Any]] = {
     "zones": zones,
     "antennas": antennas,
     "alerts": alerts,
+    "shelves": shelves,
 }

@@ -96,7 +96,7 @@ async def test_the_api_behind_the_page(gateway: Gateway) -> None:
     assert await _json(gateway, "alerts") == []
     code, kind, body = await get(gateway, "/api/nothing")
     assert (code, kind) == (404, "application/json")
-    assert "known: alerts, antennas, readers, status, stock, zones" in body
+    assert "known: alerts, antennas, readers, shelves, status, stock, zones" in body
 
 
 async def test_nothing_can_be_changed_over_http(gateway: Gateway) -> None:

@@ -1,0 +1,218 @@
+"""Shelves from a serial port to the consumer: what lies on them, whatever becomes of their scales."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway import housekeeping
+from gateway.alerts import AlertKind
+from gateway.consumer.client import Consumer
+from gateway.daemon import Gateway
+from gateway.domain.zones import ZoneState
+from simulators.serial.bench import SerialBench, serial_bench
+from simulators.serial.scales import Cell, MtSicsScale, Pan, ShelfBoard
+from tests.broker import Broker
+from tests.rig import GTIN, LIMIT_S, QUICK_ZONE, Listener, Rig, Stock, eventually, hurry, in_step, ours, theirs
+
+OTHER, THIRD = "04012345678901", "00614141123452"
+UNIT_G = 182.0
+SCALE = f"""
+[[zones]]
+id = "shelf-7"
+kind = "shelf"
+{QUICK_ZONE}
+[[readers]]
+id = "gondola-7"
+driver = "scale"
+url = "serial://{{port}}?baudrate=9600"
+dialect = "mt-sics"
+[[readers.channels]]
+channel = 1
+zone = "shelf-7"
+gtin = "{GTIN}"
+unit_weight_g = {UNIT_G}
+quiet_s = 1
+blind_s = 1
+"""
+BOARD = f"""
+[[zones]]
+id = "shelf-8"
+kind = "shelf"
+{QUICK_ZONE}
+[[readers]]
+id = "board-8"
+driver = "scale"
+url = "serial://{{port}}"
+dialect = "shelf-line"
+[[readers.channels]]
+channel = 1
+zone = "shelf-8"
+gtin = "{OTHER}"
+unit_weight_g = 250
+quiet_s = 1
+[[readers.channels]]
+channel = 4
+zone = "shelf-8"
+gtin = "{THIRD}"
+sensor = "slots"
+[[readers.channels]]
+channel = 5
+zone = "shelf-8"
+part_of = 4
+"""
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    hurry(monkeypatch)
+    monkeypatch.setattr(housekeeping, "STALE_ALERT_S", 0.2)
+    monkeypatch.setattr(housekeeping, "MEASURE_EVERY_S", 0.1)
+    async with Broker(tmp_path / "broker") as broker, Rig(tmp_path, broker, readers=0) as one:
+        yield one
+
+
+@pytest.fixture
+def pan() -> Pan:
+    return Pan(0.0)
+
+
+@pytest.fixture
+async def scale(tmp_path: Path, pan: Pan) -> AsyncIterator[SerialBench]:
+    with serial_bench(tmp_path / "port", MtSicsScale(pan)) as bench:
+        yield bench
+
+
+def text(rig: Rig, template: str = SCALE) -> str:
+    return rig.text() + template.format(port=rig.folder / "port")
+
+
+async def reaches(gateway: Gateway, consumer: Consumer, stock: Stock) -> None:
+    """Until gateway, ledger and consumer all hold this stock."""
+    await eventually(lambda: ours(gateway) == stock)
+    async with asyncio.timeout(LIMIT_S):
+        await consumer.wait_until(lambda one: theirs(one) == stock)
+    await in_step(gateway, consumer)
+
+
+def blind(gateway: Gateway) -> list[str]:
+    """The alert that stands about the scale."""
+    return [alert.text for alert in gateway.alerts if alert.kind is AlertKind.ANTENNA_DOWN]
+
+
+def said(listener: Listener) -> list[str]:
+    """What became of the shelf's alert."""
+    return [one.status for one in listener.alerts("zone_stale") if one.subject == "shelf-7"]
+
+
+@pytest.mark.usefixtures("scale")
+async def test_what_is_taken_from_a_scale_is_taken_from_every_stock(rig: Rig, pan: Pan) -> None:
+    pan.grams = 6 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway, rig.consumer() as consumer:
+        await eventually(lambda: ours(gateway) == {(GTIN, "shelf-7"): 6})
+        await eventually(lambda: gateway.inventory.zones["shelf-7"].state is ZoneState.OK)
+        pan.grams = 4 * UNIT_G
+        await reaches(gateway, consumer, {(GTIN, "shelf-7"): 4})
+        assert gateway.line.transitions == {"weighed": 8}
+        delta = json.loads((await gateway.ledger.deltas(0, 10))[-1].payload)
+        assert delta["causes"] == {"weighed": 2}
+        assert delta["changes"][0].items() >= {"change": -2, "quantity": 4, "confirmed": 4}.items()
+        assert "stale" not in delta["changes"][0]
+
+
+async def test_a_scale_that_is_unplugged_keeps_its_count_and_marks_its_zone(
+    rig: Rig, scale: SerialBench, pan: Pan
+) -> None:
+    pan.grams = 6 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway, rig.consumer() as consumer, rig.listener() as listener:
+        zone = gateway.inventory.zones["shelf-7"]
+        await eventually(lambda: zone.state is ZoneState.OK)
+        await listener.until(lambda: said(listener)[-1:] != ["raised"])
+        listener.messages.clear()
+        scale.unplug()
+        await eventually(lambda: zone.state is ZoneState.STALE)
+        assert ours(gateway) == {(GTIN, "shelf-7"): 6}
+        pan.grams = 3 * UNIT_G
+        scale.plug(MtSicsScale(pan))
+        await reaches(gateway, consumer, {(GTIN, "shelf-7"): 3})
+        await eventually(lambda: zone.state is ZoneState.OK)
+        await listener.until(lambda: said(listener) == ["raised", "cleared"])
+
+
+@pytest.mark.usefixtures("scale")
+async def test_a_scale_that_cannot_weigh_is_never_empty(rig: Rig, pan: Pan) -> None:
+    pan.grams = 6 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway:
+        zone = gateway.inventory.zones["shelf-7"]
+        await eventually(lambda: zone.state is ZoneState.OK and not blind(gateway))
+        for trouble in ("overload", "underload", "error"):
+            pan.trouble = trouble
+            await eventually(lambda: zone.state is ZoneState.STALE and bool(blind(gateway)))
+            assert "cannot be counted" in blind(gateway)[0]
+            assert ours(gateway) == {(GTIN, "shelf-7"): 6}
+            pan.trouble = ""
+            await eventually(lambda: zone.state is ZoneState.OK and not blind(gateway))
+
+
+@pytest.mark.usefixtures("scale")
+async def test_a_restart_knows_what_lay_there(rig: Rig, pan: Pan) -> None:
+    pan.grams = 6 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway:
+        await eventually(lambda: ours(gateway) == {(GTIN, "shelf-7"): 6})
+    pan.grams = 5 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway, rig.consumer() as consumer:
+        await reaches(gateway, consumer, {(GTIN, "shelf-7"): 5})
+        assert gateway.line.transitions == {"weighed": 1}
+    async with rig.gateway() as gateway, rig.consumer() as consumer:
+        await reaches(gateway, consumer, {})
+        assert gateway.line.transitions == {"config": 5}
+
+
+@pytest.mark.usefixtures("scale")
+async def test_another_configuration_of_a_running_gateway(rig: Rig, pan: Pan) -> None:
+    pan.grams = 6 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway, rig.consumer() as consumer:
+        await eventually(lambda: ours(gateway) == {(GTIN, "shelf-7"): 6})
+        await gateway.reconfigure(rig.config(text(rig).replace("quiet_s = 1", "quiet_s = 2")))
+        pan.grams = 5 * UNIT_G
+        await eventually(lambda: ours(gateway) == {(GTIN, "shelf-7"): 5})
+        await gateway.reconfigure(rig.config(text(rig).replace(GTIN, OTHER)))
+        await eventually(lambda: ours(gateway) == {(OTHER, "shelf-7"): 5})
+        await gateway.reconfigure(rig.config())
+        await reaches(gateway, consumer, {})
+
+
+async def test_a_board_with_cells_and_slots(rig: Rig, tmp_path: Path) -> None:
+    cells = [Cell(1, Pan(500)), Cell(4, Pan(1), is_input=True), Cell(5, Pan(1), is_input=True)]
+    with serial_bench(tmp_path / "port", ShelfBoard(cells)):
+        async with rig.gateway(text(rig, BOARD)) as gateway, rig.consumer() as consumer:
+            await eventually(lambda: ours(gateway) == {(OTHER, "shelf-8"): 2, (THIRD, "shelf-8"): 2})
+            cells[0].pan.grams = 750
+            cells[2].pan.grams = 0
+            await reaches(gateway, consumer, {(OTHER, "shelf-8"): 3, (THIRD, "shelf-8"): 1})
+            await _shows_shelves(gateway)
+
+
+async def _shows_shelves(gateway: Gateway) -> None:
+    """Page, API and metrics tell of every bin."""
+    assert gateway.http_address is not None
+    root = "http://{}:{}".format(*gateway.http_address)
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{root}/api/shelves") as answer:
+            scale, slots = await answer.json()
+        async with session.get(f"{root}/") as answer:
+            page = await answer.text()
+        async with session.get(f"{root}/metrics") as answer:
+            metrics = await answer.text()
+    assert scale["products"] == [{"gtin": OTHER, "pieces": 3, "confirmed": 3}]
+    assert (scale["state"], scale["still"], scale["unexplained_g"]) == ("ok", True, 0)
+    assert scale["grams"] == pytest.approx(750, abs=1)
+    assert (slots["sensor"], slots["products"][0]["pieces"]) == ("slots", 1)
+    assert f"3 of {OTHER}" in page
+    assert 'tallygate_shelf_pieces{antenna="1",reader="board-8"} 3.0' in metrics
+    assert 'tallygate_shelf_trusted{antenna="4",reader="board-8"} 1.0' in metrics
+    assert 'tallygate_shelf_steps_total{reason="sure"} 1.0' in metrics
+    assert OTHER not in metrics
