@@ -115,9 +115,13 @@ class DeltaSender:
                 try:
                     await self._read_ahead()
                 except sqlite3.Error as error:
-                    log.warning("deltas cannot be read from the ledger, tried again: %s", error)
+                    text = f"deltas cannot be read from the ledger, tried again: {error}"
+                    hint = "look at its disk; tallygate ledger check says whether the file is damaged"
+                    self._alerts.raise_(AlertKind.LEDGER_NEAR_LIMIT, "deltas", text, hint)
                     self._hungry.set()
                     await asyncio.sleep(HOUSEKEEPING_S)
+                else:
+                    self._alerts.clear(AlertKind.LEDGER_NEAR_LIMIT, "deltas")
             now_s = self._clock.monotonic_us() / 1e6
             if now_s >= due_s:
                 due_s = now_s + HOUSEKEEPING_S

@@ -43,6 +43,7 @@ DOORS = {
     "serial": {"readers.port.opening"},
     "pymodbus": {"readers.modbus.codec"},
     "pydantic": {
+        "gateway.ledger_file",
         "gateway.payloads",
         "gateway.commands",
         "gateway.opening",

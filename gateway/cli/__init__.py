@@ -24,6 +24,7 @@ VERBS = {
     "locate": "locate",
     "why": "why",
     "simulate": "simulate",
+    "ledger": "ledger",
 }
 # These simulate and score, which a gateway in a shop has no use for.
 LAB_VERBS = frozenset({"evaluate", "simulate"})

@@ -124,3 +124,45 @@ async def test_a_stop_does_not_wait_for_a_broker_that_refuses(tmp_path: Path, mo
             await eventually(lambda: gateway.sender.window.line is window.Line.RESTING)
             before_s = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - before_s < 2
+
+
+async def test_deltas_that_cannot_be_read_are_an_alert_until_they_can(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "HOUSEKEEPING_S", 0.05)
+    read, tried = Ledger.deltas, 0
+
+    async def failing(_ledger: Ledger, _first: int, _limit: int) -> list[ledger_module.Numbered]:
+        nonlocal tried
+        tried += 1
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with rig.gateway() as gateway, rig.consumer() as consumer:
+        rig.broker.kill()
+        await eventually(lambda: not gateway.uplink.connected)
+        await write(gateway, ledger_module.RECENT_DELTAS + 10)
+        monkeypatch.setattr(Ledger, "deltas", failing)
+        await rig.broker.start()
+        await eventually(lambda: tried > 2)
+        standing = [alert.text for alert in gateway.alerts if alert.subject == "deltas"]
+        assert len(standing) == 1
+        assert "disk I/O error" in standing[0]
+        monkeypatch.setattr(Ledger, "deltas", read)
+        await in_step(gateway, consumer)
+        assert not [alert for alert in gateway.alerts if alert.subject == "deltas"]
+
+
+async def test_a_stock_that_cannot_be_read_costs_connections_only(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, tried = Ledger.stock, 0
+
+    async def failing(_ledger: Ledger) -> ledger_module.StockAt:
+        nonlocal tried
+        tried += 1
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with rig.gateway() as gateway, rig.consumer() as consumer:
+        monkeypatch.setattr(Ledger, "stock", failing)
+        await eventually(lambda: tried > 2)
+        monkeypatch.setattr(Ledger, "stock", read)
+        await write(gateway, 5)
+        await in_step(gateway, consumer)
