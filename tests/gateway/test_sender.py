@@ -149,6 +149,7 @@ async def test_deltas_that_cannot_be_read_are_an_alert_until_they_can(
         assert "disk I/O error" in standing[0]
         monkeypatch.setattr(Ledger, "deltas", read)
         await in_step(gateway, consumer)
+        await eventually(lambda: gateway.backlog == 0)
         assert not [alert for alert in gateway.alerts if alert.subject == "deltas"]
 
 
