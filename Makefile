@@ -8,7 +8,7 @@ SOURCES := gateway readers config simulators tests
 # Where third-party vectors are at hand, tests use them; elsewhere those tests say that they are skipped.
 export LLRP_VECTORS SERIAL_VECTORS
 
-.PHONY: help demo test test-long soak check format bench interop lock clean
+.PHONY: help demo test test-long soak check format bench accuracy interop lock clean
 help:               ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
@@ -38,6 +38,10 @@ format: $(READY)    ## bring the sources into the one format
 
 bench: $(READY) system-packages  ## measure, side by side in one run
 	$(BIN)/python -m tests.bench $(ARGS)
+
+accuracy: $(READY)  ## the score on reporting seeds, and what must hardly ever happen; an hour on two cores
+	@$(BIN)/tallygate evaluate --first-seed 1001 --seeds 20 --jobs 2 $(ARGS); score=$$?; \
+	$(BIN)/tallygate evaluate --rare --first-seed 1001 --jobs 2 && exit $$score
 
 interop: $(READY)   ## other people's LLRP clients and readers, fetched into .venv-interop/, against ours
 	$(BIN)/python -m tests.interop.peers

@@ -1,23 +1,27 @@
 """`tallygate evaluate`: our rule and the known rivals, scored against a simulated truth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gateway.cli.evaluate_view import as_json_lines, as_text, pair_text, summary_text
+from gateway.cli.evaluate_view import as_json_lines, as_text, pair_text, rare_text, summary_text
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json
 from gateway.cli.progress import progress_bar
 from gateway.evaluate.cache import Cache
 from gateway.evaluate.files import FileError, read_pair
 from gateway.evaluate.grids import GRIDS
 from gateway.evaluate.measure import Entry, Job, Outcome, entries, measure
+from gateway.evaluate.rare import findings, pieces
 from gateway.evaluate.report import By, ScenarioReport, report
 from simulators.recording import load_scenario, scenario_names
 from simulators.shop.plan import ScenarioError
+
+T = TypeVar("T")
 
 
 def evaluate(
@@ -43,17 +47,25 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Score this CSV (time_us,epc,zone) against --truth.")
     ] = None,
     truth: Annotated[Path | None, typer.Option(metavar="FILE", help="The truth in the same form.")] = None,
+    rare: Annotated[bool, typer.Option("--rare", help="Measure what must hardly ever happen; takes long.")] = False,
+    item_days: Annotated[
+        float, typer.Option(min=100.0, max=1e7, metavar="N", help="How many item-days on racks for --rare.")
+    ] = 30_000.0,
     as_json: JsonOption = False,
 ) -> None:
     """Scores our rule beside the known ones, on the same simulated reads.
 
     Errors are mean absolute differences between counted and true items. Excess is over a floor that knows the truth
-    but counts an item only from its first read in a zone on. Ends with 1 where a rival at its best is better.
+    but counts an item only from its first read in a zone on. Ends with 1 where a rival at its best is better, or
+    where --rare misses a target.
     """
     if transitions or truth:
         if not (transitions and truth):
             fail(ExitCode.USAGE, "--transitions and --truth come together", "give both files")
         _score_files(transitions, truth, as_json=as_json)
+        return
+    if rare:
+        _score_rare(item_days, first_seed, jobs, as_json=as_json)
         return
     names = scenarios or scenario_names()
     _check(names)
@@ -84,10 +96,10 @@ def _reports(
     names: Sequence[str], seeds: Sequence[int], wanted: tuple[Entry, ...], kept: Cache, jobs: int, by: By
 ) -> list[ScenarioReport]:
     """Measures all recordings; the reports in the order of the names."""
-    work = [Job(name, seed, wanted, kept) for name in names for seed in seeds]
+    work = [partial(measure, Job(name, seed, wanted, kept)) for name in names for seed in seeds]
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
     with progress_bar("recordings") as show:
-        for number, done in enumerate(_measured(work, jobs), start=1):
+        for number, done in enumerate(_done(work, jobs), start=1):
             outcomes[done[0].scenario] += done
             show(number / len(work))
     return [report(name, found, by) for name, found in outcomes.items()]
@@ -108,13 +120,32 @@ def _rivals(wanted: Sequence[str] | None) -> list[str]:
     return list(found)
 
 
-def _measured(work: Sequence[Job], jobs: int) -> Iterator[list[Outcome]]:
+def _done(work: Sequence[Callable[[], list[T]]], jobs: int) -> Iterator[list[T]]:
+    """The results, as they come."""
     if jobs == 1:
-        yield from map(measure, work)
+        yield from (piece() for piece in work)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        for done in as_completed([pool.submit(measure, job) for job in work]):
+        for done in as_completed([pool.submit(piece) for piece in work]):
             yield done.result()
+
+
+def _score_rare(item_days: float, first_seed: int, jobs: int, *, as_json: bool) -> None:
+    """Ends with 1 where a target is missed."""
+    work = list(pieces(item_days, first_seed))
+    results: list[Any] = []
+    with progress_bar("pieces") as show:
+        for number, done in enumerate(_done(work, jobs), start=1):
+            results += done
+            show(number / len(work))
+    found = findings(results)
+    if as_json:
+        for finding in found:
+            print_json(finding.as_json())
+    else:
+        print(rare_text(found))
+    if any(finding.met is False for finding in found):
+        raise typer.Exit(ExitCode.FINDING)
 
 
 def _plot(reports: Sequence[ScenarioReport], path: Path) -> None:

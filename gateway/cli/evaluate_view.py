@@ -8,6 +8,7 @@ from typing import Any
 from gateway.cli.output import columns, pairs
 from gateway.evaluate.files import Pair
 from gateway.evaluate.interval import Interval
+from gateway.evaluate.rare import Finding
 from gateway.evaluate.report import (
     TARGET_RATIO,
     By,
@@ -108,6 +109,29 @@ def as_json_lines(reports: Sequence[ScenarioReport], by: By) -> Iterator[dict[st
             "target": TARGET_RATIO,
             "worse_in": [each.scenario for each in reports if not each.no_worse],
         }
+
+
+def rare_text(found: Sequence[Finding]) -> str:
+    """Every number beside its target."""
+    lines: list[str] = []
+    unit = ""
+    for each in found:
+        if each.unit != unit:
+            unit = each.unit
+            lines += ["", unit]
+        met = {True: "yes", False: "NO", None: "-"}[each.met]
+        target = "" if each.target is None else f"<= {each.target:g}"
+        interval = f"[{_short(each.low)}, {_short(each.high)}]"
+        lines.append(f"  {each.what:<34.34} {_short(each.value):>7} {interval:<16} {target:<8} {met}")
+    shown = dict.fromkeys(each.exposure for each in found if "item-days" in each.exposure)
+    lines += ["", *_wrapped(f"95 % intervals; yes: the target is met. Racks: {'; '.join(shown)}")]
+    return "\n".join(lines[1:])
+
+
+def _short(value: float) -> str:
+    if math.isinf(value):
+        return "never"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def pair_text(pair: Pair) -> str:

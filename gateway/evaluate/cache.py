@@ -100,6 +100,7 @@ def _score(values: dict[str, Any]) -> Score:
     parts = values["changes"]
     if parts is not None:
         parts["delays_s"] = np.array(parts["delays_s"], dtype=np.float64)
-        parts["entered"] = np.array(parts["entered"], dtype=np.int64)
+        for name in ("entered", "missed_in"):
+            parts[name] = np.array(parts[name], dtype=np.int64)
         values["changes"] = Changes(**parts)
     return Score(**values)

@@ -42,17 +42,21 @@ class Changes:
     """What became of the true transitions, and what was said without any.
 
     `delays_s` holds, for every true entry into a zone or out of the store that was told while it was still true,
-    how long it took; `entered` is the zone of each (`NOWHERE`: out). `missed` were never told in time. What stands in
-    the shop at the start is no transition.
+    how long it took; `entered` is the zone of each (`NOWHERE`: out). `missed_in` holds the zones of those that were
+    never told in time. What stands in the shop at the start is no transition.
     """
 
     true: int
-    missed: int
     late: int
     false_departures: int
     false_moves: int
     delays_s: Floats
     entered: Ints
+    missed_in: Ints
+
+    @property
+    def missed(self) -> int:
+        return len(self.missed_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,22 +214,22 @@ def changes(said: Tracks, truth: Tracks, readings: Readings) -> Changes:
     ever_real = np.zeros(readings.tags, dtype=bool)
     ever_real[truth.tag] = True
     false = ~earned & ever_real[said.tag] & (was != NOWHERE)
-    delays_s, entered, missed = _delays(said, truth, readings)
+    delays_s, entered, missed_in = _delays(said, truth, readings)
     return Changes(
         true=int(np.count_nonzero(truth.at_us > readings.start_us)),
-        missed=missed,
         late=int(np.count_nonzero(delays_s > LATE_US / US_PER_S)),
         false_departures=int(np.count_nonzero(false & (said.zone == NOWHERE))),
         false_moves=int(np.count_nonzero(false & (said.zone != NOWHERE))),
         delays_s=delays_s,
         entered=entered,
+        missed_in=missed_in,
     )
 
 
-def _delays(said: Tracks, truth: Tracks, readings: Readings) -> tuple[Floats, Ints, int]:
-    """How long each true entry took to be told, the zone of each, and how many were not told while they were true."""
+def _delays(said: Tracks, truth: Tracks, readings: Readings) -> tuple[Floats, Ints, Ints]:
+    """How long each true entry took to be told, the zone of each, and the zones of those never told."""
     if not len(truth.tag):
-        return np.zeros(0), np.zeros(0, dtype=np.int64), 0
+        return np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     # What is said at the very end is still in time.
     until_us = np.full(len(truth.tag), readings.end_us + 1)
     same = truth.tag[1:] == truth.tag[:-1]
@@ -248,9 +252,9 @@ def _delays(said: Tracks, truth: Tracks, readings: Readings) -> tuple[Floats, In
     last = np.ones(len(truth.tag), dtype=bool)
     last[:-1] = ~same
     unfinished = ~told & last & (truth.at_us > readings.end_us - LATE_US)
-    missed = int(np.count_nonzero(happened & ~told & ~unfinished))
+    missed = happened & ~told & ~unfinished
     told &= happened
-    return (told_us[told] - truth.at_us[told]) / US_PER_S, truth.zone[told], missed
+    return (told_us[told] - truth.at_us[told]) / US_PER_S, truth.zone[told], truth.zone[missed]
 
 
 def _holds(said: Tracks, tag: Ints, at_us: Ints, zone: Ints, readings: Readings) -> Flags:

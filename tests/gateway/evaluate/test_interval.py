@@ -34,7 +34,8 @@ def test_a_mean_is_covered_nineteen_times_in_twenty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "low", "high"), [(0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.39), (100, 81.36, 121.63)]
+    ("events", "low", "high"),
+    [(0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.39), (100, 81.36, 121.63), (40_000, 39_609.0, 40_393.9)],
 )
 def test_exact_poisson_bounds(events: int, low: float, high: float) -> None:
     found = of_rate(events, 2.0)
