@@ -19,6 +19,7 @@ from readers.llrp.control import (
     RoSpecsAnswer,
     StartRoSpec,
     Status,
+    StopRoSpec,
 )
 from readers.llrp.inventory import OwnInventory
 from readers.llrp.messages import decode
@@ -117,6 +118,8 @@ class Interpreter:
     def _aside(self, aside: Request, message: Answer, state: State) -> Event:
         if message.status.ok and message.kind is not MessageType.ERROR_MESSAGE:
             return Event.ASIDE_ANSWERED
+        if isinstance(aside, StopRoSpec):
+            self._inventory.not_stopped()
         if isinstance(aside, StartRoSpec) and state is State.READING:
             return Event.REFUSED
         return Event.ASIDE_REFUSED if self._sideline.refused(aside) else Event.ASIDE_ANSWERED

@@ -73,6 +73,10 @@ class OwnInventory:
         self._own_stops += 1
         return StopRoSpec(ROSPEC_ID)
 
+    def not_stopped(self) -> None:
+        """The reader has refused: an end that it tells of is news again."""
+        self._own_stops = max(0, self._own_stops - 1)
+
     def adoptable(self, message: RoSpecsAnswer) -> bool:
         """Is ours the only ROSpec, as we would add it now, and running?"""
         ours = encode(self.add(), message.message_id)[HEADER_BYTES:]

@@ -338,9 +338,14 @@ class Session:
         self._sideline.light()
 
     def _learn_aside(self, cause: Cause) -> None:
-        if isinstance(cause, ConfigAnswer) and cause.temperature_c not in {None, self.picture.temperature_c}:
-            self._note(self.picture.learn_temperature(cause.temperature_c))
-            self._tell(self.picture.condition)
+        if isinstance(cause, ConfigAnswer):
+            # It tells everything: an antenna whose event was lost is found here.
+            changed = self.picture.learn_antennas(cause.antennas)
+            if cause.temperature_c is not None and cause.temperature_c != self.picture.temperature_c:
+                self._note(self.picture.learn_temperature(cause.temperature_c))
+                changed = True
+            if changed:
+                self._tell(self.picture.condition)
         elif isinstance(cause, Answer) and cause.status.ok:
             self._sideline.learn(cause)
 

@@ -420,6 +420,24 @@ def test_a_hot_reader_is_told_once_until_it_has_cooled_down() -> None:
     assert bench.notices[0].hint
 
 
+def test_an_antenna_whose_event_was_lost_is_found_with_the_next_temperature() -> None:
+    bench = extended()
+    bench.wait(60)
+    bench.answer(body=warm(40) + tlv(221, b"\x00\x00\x01\x00\x00"))
+    assert bench.states[-1].antennas == {1: AntennaCondition.DOWN}
+
+
+def test_a_stop_that_is_refused_hides_no_later_end() -> None:
+    bench = Bench().reach(State.RESTING)
+    bench.hear(frame(33, status(109), bench.asked[-1][1]))
+    assert [fault.kind for fault in bench.notices] == ["refused_setting"]
+    bench.session.resume(bench.now)
+    bench.collect()
+    bench.hear(frame(32, status(), bench.asked[-1][1]))
+    bench.hear(notification(tlv(249, struct.pack(">BII", 1, 1, 0))))
+    assert fault_of(bench).kind == "stopped"
+
+
 def test_a_reader_that_refuses_what_nobody_asked_for_is_not_complained_of_nor_asked_again() -> None:
     bench = extended()
     assert bench.wait(60) == [MessageType.GET_READER_CONFIG]
