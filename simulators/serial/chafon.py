@@ -10,7 +10,7 @@ UHFREADER18 = 0x09
 UHFREADER288M = 0x0C
 OLD_TYPES = (0x03, 0x08, 0x09)
 BROADCAST = 0xFF
-SUCCESS, DONE, MORE, NO_TAG, ANTENNA_ERROR, ILLEGAL, PARAMETER = 0x00, 0x01, 0x03, 0xFB, 0xF8, 0xFE, 0xFF
+SUCCESS, DONE, MORE, NO_TAG, ANTENNA_ERROR, LENGTH, ILLEGAL, PARAMETER = 0x00, 0x01, 0x03, 0xFB, 0xF8, 0xFD, 0xFE, 0xFF
 # Bytes of tags that fit one frame beside its header, antenna, count and CRC.
 ROOM_BYTES = 240
 GAP_US = 20_000
@@ -200,10 +200,16 @@ class ChafonDevice:
     def _inventory(self, payload: bytes) -> list[bytes]:
         antenna = 1
         if not self.is_old:
-            if len(payload) not in {2, 5}:
-                return [self.frame(1, 0xFD)]
-            if len(payload) == 5:
-                antenna = payload[3] - 0x7F
+            # Q and session, perhaps a mask (bank, bit address, its length in bits), perhaps target, antenna, scan time.
+            rest = payload[2:]
+            if len(rest) in {4, 7}:
+                if rest[3]:
+                    return [self.frame(1, PARAMETER)]
+                rest = rest[4:]
+            if len(payload) < 2 or len(rest) not in {0, 3}:
+                return [self.frame(1, LENGTH)]
+            if rest:
+                antenna = rest[1] - 0x7F
         if antenna in self.habits.missing_antennas:
             return [self.frame(1, ANTENNA_ERROR)]
         entries = [
