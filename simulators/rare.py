@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simulators.recording import Scenario
 from simulators.shop.air import BODY_RAD, HOPELESS_DB, SLOPE_DB, SLOT_SUCCESS, Opening, chance_of
-from simulators.shop.people import MEAN_JOSTLED
+from simulators.shop.hands import MEAN_JOSTLED
 from simulators.shop.plan import ScenarioError
 
 Moments = NDArray[np.int64]

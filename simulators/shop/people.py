@@ -1,37 +1,25 @@
 """Who moves items, as one would tell it: each trip is a generator that yields the seconds until it goes on."""
 
 import heapq
-import math
 import random
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 
 from simulators.layout import ZoneKind
-from simulators.shop.day import Block, Day, Fact, Motion
-from simulators.shop.floor import CARRIED_M, Floor
-from simulators.shop.goods import Goods
+from simulators.shop.day import Day
+from simulators.shop.floor import Floor
+from simulators.shop.hands import Hands, Trip
 from simulators.shop.plan import Delivery, Place, ShopPlan, Span
 
 _S_PER_HOUR = 3600.0
 _US_PER_S = 1e6
-# People with something in their hands.
-_WALK_M_PER_S = (0.8, 1.5)
-# Items of one fixture lie this far around its middle (standard deviation).
-_SPREAD_M = 0.35
-# What is carried in one hand or on one trolley.
-_HANDFUL_M, _TROLLEY_M = 0.1, 0.3
 # A thief holds it under the jacket: more body than a bag has.
 _HIDDEN_DB = 6.0
 _STROLL_M = (0.5, 1.5)
 _STROLL_S = (3.0, 20.0)
 _PICK_S = (4.0, 20.0)
-# Who takes something, or looks for a size, moves so many of its neighbours at most.
-_JOSTLED = 6
-MEAN_JOSTLED = (1 + _JOSTLED) / 2
 # After closing time staff walk through the fitting rooms.
 _LAST_COLLECTION_S = 300.0
-
-Trip = Generator[float, None, None]
 
 
 class _Turn(NamedTuple):
@@ -48,14 +36,11 @@ class People:
         self._habits = plan.people
         self._floor = floor
         self._rng = rng
-        self._goods = Goods(plan.articles, rng)
-        self._day = Day()
-        self._on: dict[int, list[int]] = {fixture.number: [] for fixture in floor.fixtures}
-        self._zone_of: dict[int, str | None] = {}
+        self._hands = Hands(plan, floor, rng)
         self._sold: list[int] = []
         self._turns: list[_Turn] = []
         self._number = 0
-        self._start_us = self._now_us = round(plan.start.timestamp() * _US_PER_S)
+        self._start_us = self._hands.now_us
         self._end_us = self._start_us + round(plan.hours * _S_PER_HOUR * _US_PER_S)
 
     def live(self) -> Day:
@@ -64,12 +49,12 @@ class People:
         self._expect_people()
         while self._turns and self._turns[0].at_us <= self._end_us:
             turn = heapq.heappop(self._turns)
-            self._now_us = turn.at_us
+            self._hands.now_us = turn.at_us
             delay_s = next(turn.trip, None)
             if delay_s is not None:
                 self._schedule(turn.trip, delay_s)
-        self._day.sort()
-        return self._day
+        self._hands.day.sort()
+        return self._hands.day
 
     # --- who comes --------------------------------------------------------------------------------------------------
 
@@ -78,11 +63,12 @@ class People:
             fixtures = self._floor.within[zone.id]
             # A fixture holds few articles, as it does in a shop.
             shown = {
-                f.number: self._rng.sample(range(self._goods.articles), min(3, self._goods.articles)) for f in fixtures
+                f.number: self._rng.sample(range(self._hands.goods.articles), min(3, self._hands.goods.articles))
+                for f in fixtures
             }
             for number in range(zone.items):
                 fixture = fixtures[number % len(fixtures)].number
-                self._put_down([self._new_item(zone.id, self._rng.choice(shown[fixture]))], fixture)
+                self._hands.put_down([self._hands.new_item(zone.id, self._rng.choice(shown[fixture]))], fixture)
 
     def _expect_people(self) -> None:
         habits = self._habits
@@ -113,7 +99,7 @@ class People:
 
     def _is_closed(self) -> bool:
         closing_s = self._habits.closing_s
-        return closing_s is not None and self._now_us > self._start_us + closing_s * _US_PER_S
+        return closing_s is not None and self._hands.now_us > self._start_us + closing_s * _US_PER_S
 
     def _is_busy(self) -> bool:
         """Whether a customer of the busiest hour comes at this hour, too."""
@@ -121,39 +107,39 @@ class People:
         if self._is_closed():
             return False
         open_s = self._habits.closing_s or self._plan.hours * _S_PER_HOUR
-        part = int((self._now_us - self._start_us) / _US_PER_S / open_s * len(rhythm))
+        part = int((self._hands.now_us - self._start_us) / _US_PER_S / open_s * len(rhythm))
         return self._rng.random() < rhythm[min(part, len(rhythm) - 1)] / max(rhythm)
 
     def _schedule(self, trip: Trip, delay_s: float) -> None:
         self._number += 1
-        heapq.heappush(self._turns, _Turn(self._now_us + round(delay_s * _US_PER_S), self._number, trip))
+        heapq.heappush(self._turns, _Turn(self._hands.now_us + round(delay_s * _US_PER_S), self._number, trip))
 
     # --- trips ------------------------------------------------------------------------------------------------------
 
     def _customer(self) -> Trip:
         """Takes things, tries them on or not, and buys, steals or puts back each of them."""
         rng, habits = self._rng, self._habits
-        home = self._some_fixture(ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
+        home = self._hands.some_fixture(ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
         if home is None:
             return
-        place = self._place(home)
+        place = self._hands.place(home)
         homes: dict[int, int] = {}
         for _ in range(rng.randint(1, habits.items_per_customer)):
-            picked = self._some_fixture(ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
+            picked = self._hands.some_fixture(ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
             if picked is None:
                 break
-            to = self._place(picked)
+            to = self._hands.place(picked)
             if homes:
-                yield from self._walk(list(homes), place, to, self._floor.fixtures[picked].zone)
+                yield from self._hands.walk(list(homes), place, to, self._floor.fixtures[picked].zone)
             place = to
             pause_s = rng.uniform(*_PICK_S)
-            self._stand_before(picked, pause_s)
-            if not self._on[picked]:
+            self._hands.stand_before(picked, pause_s)
+            if not self._hands.on[picked]:
                 break  # somebody was faster
-            item = self._on[picked].pop(rng.randrange(len(self._on[picked])))
+            item = self._hands.on[picked].pop(rng.randrange(len(self._hands.on[picked])))
             homes[item] = picked
-            self._jostle(picked)
-            self._hold(list(homes), place)
+            self._hands.jostle(picked)
+            self._hands.hold(list(homes), place)
             yield pause_s
         if not homes:
             return
@@ -166,9 +152,9 @@ class People:
         bought = items if rng.random() < habits.buying_share else []
         for item in [item for item in items if item not in bought]:
             goal = self._where_back(homes[item])
-            yield from self._walk(items, place, self._place(goal), self._floor.fixtures[goal].zone)
-            place = self._place(goal)
-            self._put_down([item], goal)
+            yield from self._hands.walk(items, place, self._hands.place(goal), self._floor.fixtures[goal].zone)
+            place = self._hands.place(goal)
+            self._hands.put_down([item], goal)
             items = [other for other in items if other != item]
         if bought:
             place = yield from self._visit(bought, place, habits.queue_s, ZoneKind.CHECKOUT)
@@ -181,11 +167,11 @@ class People:
         others = floor.of_kind(ZoneKind.EXIT, ZoneKind.FITTING_ROOM, ZoneKind.CHECKOUT)
         if strolls and others:
             to = floor.beside(rng.choice(others), place, rng.uniform(*_STROLL_M))
-            yield from self._walk(items, place, to, None)
-            self._hold(items, to)
+            yield from self._hands.walk(items, place, to, None)
+            self._hands.hold(items, to)
             yield rng.uniform(*_STROLL_S)
-            yield from self._walk(items, to, place, None)
-        self._hold(items, place)
+            yield from self._hands.walk(items, to, place, None)
+        self._hands.hold(items, place)
         yield rng.uniform(*self._habits.browsing_s)
         return place
 
@@ -198,25 +184,25 @@ class People:
         room = rng.choice(rooms)
         place = yield from self._visit(items, place, habits.fitting_s, ZoneKind.FITTING_ROOM, zone=room)
         left = [item for item in items if rng.random() < habits.left_behind_share]
-        self._put_down(left, rng.choice(self._floor.within[room]).number)
+        self._hands.put_down(left, rng.choice(self._floor.within[room]).number)
         return place, [item for item in items if item not in left]
 
     def _refill(self) -> Trip:
         """Staff bring a trolley from the back room to one or two fixtures of the floor."""
-        start = self._some_fixture(ZoneKind.BACKROOM)
+        start = self._hands.some_fixture(ZoneKind.BACKROOM)
         goals = [
             f for zone in self._floor.of_kind(ZoneKind.SALES_FLOOR, ZoneKind.SHELF) for f in self._floor.within[zone]
         ]
         if start is None or not goals:
             return
-        load = self._take_from(self._floor.fixtures[start].zone, self._habits.items_per_refill)
+        load = self._hands.take_from(self._floor.fixtures[start].zone, self._habits.items_per_refill)
         goal = self._rng.choice(goals)
-        yield from self._haul(load, self._place(start), goal.number)
+        yield from self._haul(load, self._hands.place(start), goal.number)
 
     def _collection(self) -> Trip:
         """Staff bring what lies in the fitting rooms back to the floor."""
         for room in self._floor.of_kind(ZoneKind.FITTING_ROOM):
-            left = self._take_from(room, 1000)
+            left = self._hands.take_from(room, 1000)
             goals = self._floor.of_kind(ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
             if not left or not goals:
                 continue
@@ -231,28 +217,28 @@ class People:
         boxes: list[tuple[list[int], int]] = []
         for first in range(0, delivery.items, delivery.load):
             pile = rng.choice(piles).number
-            article = rng.randrange(self._goods.articles)
+            article = rng.randrange(self._hands.goods.articles)
             count = min(delivery.load, delivery.items - first)
-            box = [self._new_item(self._floor.fixtures[pile].zone, article) for _ in range(count)]
-            self._put_down(box, pile)
+            box = [self._hands.new_item(self._floor.fixtures[pile].zone, article) for _ in range(count)]
+            self._hands.put_down(box, pile)
             boxes.append((box, pile))
         for box, pile in boxes:
             yield rng.uniform(*delivery.standing_s)
             if stores:
                 shelf = rng.choice(self._floor.within[rng.choice(stores)])
-                self._on[pile] = [item for item in self._on[pile] if item not in set(box)]
-                yield from self._haul(box, self._place(pile), shelf.number)
+                self._hands.on[pile] = [item for item in self._hands.on[pile] if item not in set(box)]
+                yield from self._haul(box, self._hands.place(pile), shelf.number)
 
     def _return(self) -> Trip:
         """Somebody brings a thing back: in by the door, to the checkout, and staff put it on the floor."""
-        goal = self._some_fixture(ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
+        goal = self._hands.some_fixture(ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
         doors = self._floor.of_kind(ZoneKind.EXIT)
         if not self._sold or goal is None or not doors:
             return
         item = self._sold.pop(self._rng.randrange(len(self._sold)))
         door = self._rng.choice(doors)
         place = self._floor.point(door, self._rng)
-        yield from self._walk([item], self._floor.outside(), place, door)
+        yield from self._hands.walk([item], self._floor.outside(), place, door)
         place = yield from self._visit([item], place, self._habits.queue_s, ZoneKind.CHECKOUT)
         yield from self._haul([item], place, goal)
 
@@ -267,8 +253,8 @@ class People:
             return place
         zone = zone or self._rng.choice(zones)
         to = self._floor.point(zone, self._rng)
-        yield from self._walk(items, place, to, zone)
-        self._hold(items, to)
+        yield from self._hands.walk(items, place, to, zone)
+        self._hands.hold(items, to)
         yield self._rng.uniform(*stay_s)
         return to
 
@@ -278,93 +264,23 @@ class People:
         if doors:
             door = self._rng.choice(doors)
             to = self._floor.point(door, self._rng)
-            yield from self._walk(items, place, to, door, hidden_db)
-            self._hold(items, to, hidden_db)
+            yield from self._hands.walk(items, place, to, door, hidden_db)
+            self._hands.hold(items, to, hidden_db)
             yield self._rng.uniform(*self._habits.door_s)
             place = to
         street = self._floor.outside()
-        gone_us = self._now_us
-        yield from self._walk(items, place, street, None, hidden_db)
-        at_us = gone_us if doors else self._now_us
-        for item in items:
-            self._say(at_us, item, None)
-        self._day.motions.append(Motion(self._now_us, tuple(items), street, street, self._now_us, None, present=False))
+        gone_us = self._hands.now_us
+        yield from self._hands.walk(items, place, street, None, hidden_db)
+        at_us = gone_us if doors else self._hands.now_us
+        self._hands.leave(items, street, at_us)
         self._sold += items
 
     def _haul(self, items: list[int], place: Place, goal: int) -> Trip:
         """Bring things to a fixture."""
         if not items:
             return
-        yield from self._walk(items, place, self._place(goal), self._floor.fixtures[goal].zone)
-        self._put_down(items, goal)
-
-    def _walk(self, items: list[int], start: Place, end: Place, zone: str | None, hidden_db: float = 0.0) -> Trip:
-        """Carry things from place to place; they are in `zone` from the moment that its border is crossed."""
-        if not items:
-            return
-        walk_s = max(0.5, math.dist(start, end) / self._rng.uniform(*_WALK_M_PER_S))
-        until_us = self._now_us + round(walk_s * _US_PER_S)
-        loss_db = self._rng.uniform(*self._plan.noise.body_db) + hidden_db
-        spread_m = _HANDFUL_M if len(items) < self._habits.items_per_refill else _TROLLEY_M
-        self._day.motions.append(Motion(self._now_us, tuple(items), start, end, until_us, None, spread_m, loss_db))
-        if zone is not None:
-            entered_us = self._now_us + round(walk_s * self._floor.entered(zone, start, end) * _US_PER_S)
-            for item in items:
-                self._say(entered_us, item, zone)
-        yield walk_s
-
-    def _hold(self, items: list[int], place: Place, hidden_db: float = 0.0) -> None:
-        """Stand somewhere with things in the hand."""
-        loss_db = self._rng.uniform(*self._plan.noise.body_db) + hidden_db
-        self._day.motions.append(
-            Motion(self._now_us, tuple(items), place, place, self._now_us, None, _HANDFUL_M, loss_db)
-        )
-
-    def _put_down(self, items: list[int], fixture: int) -> None:
-        if not items:
-            return
-        self._on[fixture] += items
-        self._lay(items, fixture)
-        for item in items:
-            self._say(self._now_us, item, self._floor.fixtures[fixture].zone)
-
-    def _lay(self, items: list[int], fixture: int) -> None:
-        """Let things lie on a fixture, each somehow."""
-        if items:
-            at = self._place(fixture)
-            self._day.motions.append(Motion(self._now_us, tuple(items), at, at, self._now_us, fixture, _SPREAD_M))
-
-    def _new_item(self, zone: str, article: int | None) -> int:
-        epc, gtin = self._goods.make(article)
-        self._day.epcs.append(epc)
-        self._day.gtins.append(gtin)
-        item = len(self._day.epcs) - 1
-        self._say(self._now_us, item, zone)
-        return item
-
-    def _say(self, at_us: int, item: int, zone: str | None) -> None:
-        """The truth, where it changes."""
-        if item not in self._zone_of or self._zone_of[item] != zone:
-            self._zone_of[item] = zone
-            self._day.truth.append(Fact(at_us, item, zone))
-
-    def _take_from(self, zone: str, count: int) -> list[int]:
-        """Up to `count` items of a zone, fixture by fixture, as one fills a trolley."""
-        taken: list[int] = []
-        fixtures = [fixture.number for fixture in self._floor.within[zone]]
-        self._rng.shuffle(fixtures)
-        for fixture in fixtures:
-            room = count - len(taken)
-            taken += self._on[fixture][:room]
-            self._on[fixture] = self._on[fixture][room:]
-        return taken
-
-    def _some_fixture(self, *kinds: ZoneKind) -> int | None:
-        """A fixture with something on it."""
-        full = [
-            f.number for zone in self._floor.of_kind(*kinds) for f in self._floor.within[zone] if self._on[f.number]
-        ]
-        return self._rng.choice(full) if full else None
+        yield from self._hands.walk(items, place, self._hands.place(goal), self._floor.fixtures[goal].zone)
+        self._hands.put_down(items, goal)
 
     def _where_back(self, home: int) -> int:
         """Where something is put back: mostly where it was."""
@@ -373,17 +289,7 @@ class People:
         kinds = (ZoneKind.SALES_FLOOR, ZoneKind.SHELF)
         return self._rng.choice([f for zone in self._floor.of_kind(*kinds) for f in self._floor.within[zone]]).number
 
-    def _place(self, fixture: int) -> Place:
-        x, y = self._floor.fixtures[fixture].at
-        return x, y, CARRIED_M
-
     # --- people who carry nothing -----------------------------------------------------------------------------------
-
-    def _stand_before(self, fixture: int, for_s: float) -> None:
-        rng = self._rng
-        until_us = self._now_us + round(for_s * _US_PER_S)
-        loss_db = rng.uniform(*self._plan.noise.block_db)
-        self._day.blocks.append(Block(self._now_us, until_us, fixture, rng.uniform(-math.pi, math.pi), loss_db))
 
     def _onlookers(self, fixture: int, per_hour: float) -> Trip:
         """People who look at a fixture, perhaps turn something over, and take nothing."""
@@ -393,12 +299,6 @@ class People:
             yield rng.expovariate(per_hour / _S_PER_HOUR)
             if self._is_closed():
                 return
-            self._stand_before(fixture, shortest_s * (longest_s / shortest_s) ** rng.random())
+            self._hands.stand_before(fixture, shortest_s * (longest_s / shortest_s) ** rng.random())
             if rng.random() < self._habits.touching_share:
-                self._jostle(fixture)
-
-    def _jostle(self, fixture: int) -> None:
-        """Some things on a fixture are pushed aside or turned: from now on they are read quite differently."""
-        rng = self._rng
-        there = self._on[fixture]
-        self._lay(rng.sample(there, min(len(there), rng.randint(1, _JOSTLED))), fixture)
+                self._hands.jostle(fixture)
