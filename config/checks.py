@@ -103,19 +103,19 @@ def _overridden_antennas(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterat
 
 
 def _channels_without_power(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
-    """One parameter of LLRP carries both: to set the one is to set the other."""
+    """One parameter of LLRP carries both: to set the one, for an antenna, is to set the other."""
     for index, reader in readers:
         overrides = reader.get("antenna")
-        airs: list[tuple[KeyPath, Mapping[str, Any]]] = [(("readers", index), reader)]
-        if isinstance(overrides, dict):
-            airs += [
-                (("readers", index, "antenna", port), air) for port, air in overrides.items() if isinstance(air, dict)
-            ]
-        for place, air in airs:
-            if "channel" in air and "power_dbm" not in air and "power_dbm" not in reader:
-                yield Finding(
-                    (*place, "channel"), "channel without power_dbm", "both: a reader is told the two together"
-                )
+        own = overrides if isinstance(overrides, dict) else {}
+        lacking: set[KeyPath] = set()
+        for port in _texts(reader, "antennas"):
+            air = own.get(port)
+            air = air if isinstance(air, dict) else {}
+            place: KeyPath = ("readers", index, "antenna", port) if "channel" in air else ("readers", index)
+            if "channel" in {*air, *reader} and "power_dbm" not in {*air, *reader}:
+                lacking.add((*place, "channel"))
+        for key in sorted(lacking, key=str):
+            yield Finding(key, "channel without power_dbm", "both: a reader is told the two together")
 
 
 def _shared_addresses(readers: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:

@@ -54,6 +54,11 @@ def test_groups_and_their_part_in_the_fingerprint() -> None:
     assert config(two).fingerprint != turns.fingerprint
 
 
+def test_a_channel_needs_a_power_from_wherever_it_comes() -> None:
+    (only,) = config(reader("a", more="channel = 2\n[readers.antenna.1]\npower_dbm = 20")).readers
+    assert only.settings.air.channel == 2
+
+
 def through_a_door(timeout: str, zone: str = 'kind = "exit"') -> str:
     more = f"start_gpi = {{ port = 1 }}\nstop_gpi = {{ port = 1, level = 'low'{timeout} }}"
     return f'[[zones]]\nid = "door"\n{zone}\n' + reader("a", more=more).replace(
