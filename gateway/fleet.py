@@ -8,7 +8,7 @@ from gateway import payloads
 from gateway.alerts import AlertBoard, AlertKind
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone, antenna_works
 from gateway.intake import Intake
-from readers.driver import Clock
+from readers.driver import Clock, Sink
 from readers.model import (
     AntennaCondition,
     InputSample,
@@ -83,6 +83,8 @@ class Fleet:
         self._clock = clock
         self._alerts = alerts
         self._on_state = on_state
+        # Whoever wants to hear everything too; none of them blocks or raises.
+        self.listeners: list[Sink] = []
 
     def join(self, reader: str, driver: str, zone_of: Mapping[int, LiveZone], address: str) -> None:
         """A configured reader, before its first connection."""
@@ -114,6 +116,8 @@ class Fleet:
     def put(self, event: ReaderEvent) -> None:
         """What a driver says: reads and weights go to the line's queues, the rest is kept here."""
         member = self.members[event.reader]
+        for listener in self.listeners:
+            listener(event)
         match event:
             case ReadBatch():
                 member.reads += len(event.reads)
@@ -162,6 +166,10 @@ class Fleet:
         """Its ports may be others from now on: what was said of them is taken back."""
         for port in self.members[reader].zone_of:
             self._alerts.clear(AlertKind.ANTENNA_DOWN, f"{reader}:{port}")
+
+    def states(self) -> list[ReaderState]:
+        """What every reader last said of itself."""
+        return [member.state for member in self.members.values()]
 
     def measure(self) -> None:
         """Bring the rates up to date; a rate that changed much is told."""

@@ -16,7 +16,7 @@ from gateway.domain.stock import Stock
 from gateway.domain.tags import TagKey
 from gateway.domain.zones import LONGEST_LOOK_US, Antenna, LiveZone, antenna_works
 from gateway.explain import RecentTransitions
-from readers.model import AntennaCondition, RawRead, ReadBatch, ReaderCondition
+from readers.model import AntennaCondition, RawRead, ReadBatch, ReaderCondition, ReaderState
 
 # Zones read their clocks at least so often, whether or not anything happens: what is longer they take for an outage.
 LONGEST_REST_US = LONGEST_LOOK_US // TICK_US * TICK_US
@@ -78,12 +78,14 @@ class OfflineLine:
         self._every_tick = every_tick
         self._condition: dict[str, ReaderCondition] = {}
         self._antennas: dict[str, dict[int, AntennaCondition]] = {}
+        self._resting: dict[str, bool] = {}
         self._ticked_us = start_us // TICK_US * TICK_US
         self._now_us = start_us
         self._due_us: int | None = None
         for reader in {reader for reader, _ in antennas}:
             self._condition[reader] = ReaderCondition.READING
             self._antennas[reader] = {}
+            self._resting[reader] = False
             self._tell_zones(reader, start_us)
 
     # -- what was recorded --------------------------------------------------------------------------------------
@@ -101,6 +103,15 @@ class OfflineLine:
         if reader in self._condition:
             self._antennas[reader][port] = AntennaCondition.UP if up else AntennaCondition.DOWN
             self._tell_zones(reader, at_us)
+
+    def state(self, at_us: int, state: ReaderState) -> None:
+        """A reader said how it is: all that `link` and `antenna` can say, and whether it rests."""
+        self._go_to(at_us)
+        if state.reader in self._condition:
+            self._condition[state.reader] = state.condition
+            self._antennas[state.reader] = dict(state.antennas)
+            self._resting[state.reader] = state.resting
+            self._tell_zones(state.reader, at_us)
 
     def batch(self, batch: ReadBatch) -> None:
         """What a reader delivered at once, its times on the record's clock."""
@@ -145,13 +156,19 @@ class OfflineLine:
             self.batch(ReadBatch(reader, received_us, 0, reads))
 
     def _tell_zones(self, reader: str, now_us: int) -> None:
-        condition, antennas = self._condition[reader], self._antennas[reader]
+        condition, antennas, resting = self._condition[reader], self._antennas[reader], self._resting[reader]
         for antenna, zone in self._zone_of.items():
             if antenna[0] == reader:
-                zone.observe(antenna, working=antenna_works(condition, antennas, antenna[1]), now_us=now_us)
+                works = antenna_works(condition, antennas, antenna[1])
+                zone.observe(antenna, working=works, now_us=now_us, resting=resting)
         self._due_us = None
 
     # -- time ---------------------------------------------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """How far time has come."""
+        return self._now_us
 
     @property
     def _next_tick_us(self) -> int:

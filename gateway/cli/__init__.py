@@ -19,6 +19,8 @@ VERBS = {
     "watch": "watch",
     "evaluate": "evaluate",
     "replay": "replay",
+    "capture": "capture",
+    "reads": "reads",
     "status": "status",
     "antennas": "antennas",
     "locate": "locate",

@@ -52,6 +52,12 @@ def ask(address: str, path: str, timeout_s: float) -> Any:
 
 def connect(address: str, timeout_s: float) -> http.client.HTTPConnection:
     """A connection to the daemon, not dialled yet. Ends the verb where the address is none."""
+    host, port = address_of(address)
+    return http.client.HTTPConnection(host, port, timeout=timeout_s)
+
+
+def address_of(address: str) -> tuple[str, int]:
+    """Host and port. Ends the verb where the address is none."""
     try:
         parts = urlsplit(address if "//" in address else f"//{address}")
         host, port = parts.hostname, parts.port
@@ -59,7 +65,7 @@ def connect(address: str, timeout_s: float) -> http.client.HTTPConnection:
         host = port = None
     if not host or not port:
         fail(ExitCode.USAGE, f"{address!r} is no address", f"write HOST:PORT, like {DEFAULT_HTTP}")
-    return http.client.HTTPConnection(host, port, timeout=timeout_s)
+    return host, port
 
 
 def unreachable(address: str, error: Exception) -> NoReturn:

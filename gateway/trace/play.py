@@ -1,11 +1,16 @@
-"""Plays recorded reads and connections to an offline line, in the order in which they were received."""
+"""Plays recordings to an offline line, in the order in which they were received."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.domain.inventory import TICK_US
+from gateway.domain.zones import Antenna
 from gateway.offline import OfflineLine
+from gateway.trace.capture import Alive, Captured, Condition, Session
 from gateway.trace.csvlinks import Link
 from gateway.trace.reads import Reads
+from readers.model import ReadBatch
 
 # Reads that are played between two looks at the progress.
 READS_AT_ONCE = 20_000
@@ -71,3 +76,70 @@ def _late_comers(reads: Reads, links: Sequence[Link]) -> list[str]:
         if link.connected and not known:
             late.append(reader)
     return late
+
+
+@dataclass(slots=True)
+class Played:
+    """What a recording held. `heard`: (reader, antenna) -> reads; `links`: changes of connections."""
+
+    start_us: int = 0
+    end_us: int = 0
+    reads: int = 0
+    tags: int = 0
+    links: int = 0
+    dropped: int = 0
+    heard: Counter[Antenna] = field(default_factory=Counter)
+    told_of: set[str] = field(default_factory=set)
+
+
+def content_of(reads: Reads, links: Sequence[Link]) -> Played:
+    """What columns of reads, and connections, hold."""
+    numbers = Counter(zip(reads.reader, reads.antenna, strict=True))
+    heard = Counter({(reads.readers[reader], port): count for (reader, port), count in numbers.items()})
+    told_of = {link.reader for link in links}
+    start_us, end_us = start_of(reads, links), end_of(reads, links)
+    return Played(start_us, end_us, len(reads), len(reads.tags), len(links), 0, heard, told_of)
+
+
+class CapturePlayer:
+    """Plays the entries of a capture to an offline line. Between two sessions nobody listened: all readers are lost."""
+
+    def __init__(self, line: OfflineLine, readers: Collection[str]) -> None:
+        self.played = Played(start_us=line.now_us)
+        self._line = line
+        self._readers = readers
+        self._tags: set[bytes] = set()
+
+    def play(self, entry: Captured) -> None:
+        """The next entry. What was captured a moment out of order is taken as it comes."""
+        line, played = self._line, self.played
+        at_us = max(line.now_us, time_of(entry))
+        match entry:
+            case ReadBatch():
+                played.reads += len(entry.reads)
+                played.heard.update((entry.reader, read[1]) for read in entry.reads)
+                self._tags.update(read[0] for read in entry.reads)
+                played.tags = len(self._tags)
+                line.batch(replace(entry, received_us=at_us))
+            case Condition():
+                played.links += 1
+                played.told_of.add(entry.state.reader)
+                line.state(at_us, entry.state)
+            case Session():
+                self._lose_all(line.now_us)
+                line.advance(at_us)
+            case Alive():
+                played.dropped += entry.dropped
+                line.advance(at_us)
+                if entry.ended:
+                    self._lose_all(at_us)
+        played.end_us = at_us
+
+    def _lose_all(self, at_us: int) -> None:
+        for reader in self._readers:
+            self._line.link(at_us, reader, connected=False)
+
+
+def time_of(entry: Captured) -> int:
+    """When an entry was captured."""
+    return entry.received_us if isinstance(entry, ReadBatch) else entry.at_us

@@ -11,6 +11,8 @@ from aiohttp import web
 from gateway.domain.epctext import EpcTextError
 from gateway.metrics import registry_of, render
 from gateway.parts import Parts
+from gateway.trace.capture import MAGIC
+from gateway.trace.recorder import Recorder
 from gateway.web import views
 from gateway.web.page import page
 
@@ -47,6 +49,44 @@ def _item_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.Response]]
     return item
 
 
+# Each capture costs memory and a share of the loop; whoever needs more reads the file of another.
+MAX_CAPTURES = 4
+RECORDERS: web.AppKey[set[Recorder]] = web.AppKey("recorders", set)
+
+
+def _capture_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def capture(request: web.Request) -> web.StreamResponse:
+        """What readers say, as it comes, until the client goes."""
+        recorders = request.app[RECORDERS]
+        if not from_here(request):
+            text = "reads are told to this machine only: ask on 127.0.0.1"
+            return web.json_response({"error": "not from here", "text": text}, status=403)
+        if len(recorders) >= MAX_CAPTURES:
+            return web.json_response({"error": "busy", "text": f"{MAX_CAPTURES} captures are running"}, status=503)
+        recorder = Recorder(gateway.clock, views.about(gateway), gateway.fleet.states())
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        recorders.add(recorder)
+        gateway.fleet.listeners.append(recorder.put)
+        try:
+            await response.prepare(request)
+            await response.write(MAGIC)
+            async for block in recorder.blocks():
+                await response.write(block)
+        except ConnectionError:
+            log.debug("http: a capture was ended by its client")
+        finally:
+            gateway.fleet.listeners.remove(recorder.put)
+            recorders.discard(recorder)
+        return response
+
+    return capture
+
+
+async def _end_captures(app: web.Application) -> None:
+    for recorder in app[RECORDERS]:
+        recorder.close()
+
+
 def application(gateway: Parts) -> web.Application:
     """The routes over one gateway."""
     registry = registry_of(gateway)
@@ -73,12 +113,15 @@ def application(gateway: Parts) -> web.Application:
         return web.json_response(view(gateway))
 
     app = web.Application()
+    app[RECORDERS] = set()
+    app.on_shutdown.append(_end_captures)
     app.add_routes(
         [
             web.get("/", status_page),
             web.get("/metrics", metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
+            web.get("/api/capture", _capture_of(gateway)),
             web.get("/api/{view}", api),
             web.get("/api/items/{item:.+}", _item_of(gateway)),
         ]

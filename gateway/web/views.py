@@ -8,7 +8,8 @@ from gateway.domain.shelves import AnyBin
 from gateway.domain.weight import WeightBin
 from gateway.domain.zones import antenna_works
 from gateway.explain import known_item
-from gateway.parts import Parts
+from gateway.parts import SOFTWARE, Parts
+from gateway.trace.layouts import layout_as_json, layout_of
 from readers.model import AntennaCondition, ReaderCondition, ReaderState
 
 
@@ -24,6 +25,13 @@ def status(gateway: Parts) -> dict[str, Any]:
         "uptime_s": (gateway.clock.monotonic_us() - gateway.started_us) // 1_000_000,
         "loop_lag_ms": round(gateway.health.lag_s * 1000, 1),
     }
+
+
+def about(gateway: Parts) -> dict[str, Any]:
+    """Whose capture it is, and where its antennas look."""
+    site = gateway.config.site
+    layout = layout_as_json(layout_of(gateway.config))
+    return {"software": SOFTWARE, "site": site.id, "gateway": site.gateway, "layout": layout}
 
 
 def stock(gateway: Parts) -> list[dict[str, Any]]:
