@@ -21,7 +21,7 @@ class Channels:
         self._silence_us = silence_us
         self._conditions = dict.fromkeys(channels, AntennaCondition.UNKNOWN)
         self._heard_us: dict[int, int] = {}
-        self._told: ReaderState | None = None
+        self._told: tuple[object, ...] = ()
 
     def connect(self, now_us: int) -> None:
         """The device is there; from now on its channels are awaited."""
@@ -30,17 +30,27 @@ class Channels:
 
     def heard(self, channel: int, now_us: int) -> bool:
         """It has said something that makes sense; False: it is none of ours."""
-        if channel not in self._conditions:
+        before = self._conditions.get(channel)
+        if before is None:
             return False
         self._heard_us[channel] = now_us
-        self._conditions[channel] = AntennaCondition.UP
+        if before is not AntennaCondition.UP:
+            self._conditions[channel] = AntennaCondition.UP
+            self._judge()
         return True
 
     def tick(self, now_us: int) -> None:
-        """Judge the silence of each, and whether the reader as a whole is reading."""
+        """Judge the silence of each."""
+        due_us = self.deadline_us
+        if due_us is None or now_us < due_us:
+            return
         for channel, heard_us in self._heard_us.items():
             if now_us - heard_us >= self._silence_us:
                 self._conditions[channel] = AntennaCondition.DOWN
+        self._judge()
+
+    def _judge(self) -> None:
+        """Is the reader as a whole reading?"""
         if AntennaCondition.UNKNOWN not in self._conditions.values() and not self.all_down:
             self.condition = ReaderCondition.READING
 
@@ -60,11 +70,11 @@ class Channels:
 
     def news(self) -> list[ReaderState]:
         """The state, if it is another one than was told last."""
-        state = self.state(self.condition)
-        if state == self._told:
+        now = (self.condition, self.model, self.firmware, self.temperature_c, *self._conditions.values())
+        if now == self._told:
             return []
-        self._told = state
-        return [state]
+        self._told = now
+        return [self.state(self.condition)]
 
     def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
         """The reader as a whole."""

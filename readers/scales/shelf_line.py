@@ -98,14 +98,16 @@ class _WrongLineError(ValueError):
 
 def _read_json(line: bytes) -> Told | None:
     try:
-        told = json.loads(line.decode(), parse_constant=_refuse)
-        return _told(told)
+        return _told(DECODER.decode(line.decode()))
     except (ValueError, RecursionError):
         return None
 
 
 def _refuse(name: str) -> float:
     raise _WrongLineError(name)
+
+
+DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _told(said: Any) -> Told:

@@ -43,7 +43,15 @@ class Unplugged(Enum):
 class SerialBench:
     """A place where devices are plugged in: `path` is its stable name, a symbolic link to whatever pty is there now."""
 
-    def __init__(self, path: Path, wire: Wire = CLEAN, seed: int = 1, bytes_per_s: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        wire: Wire = CLEAN,
+        seed: int = 1,
+        bytes_per_s: float | None = None,
+        latency_s: float | None = None,
+    ) -> None:
+        """`bytes_per_s`: the speed of the line; `latency_s`: the adapter gathers for so long before it hands over."""
         self.path = path
         self.wire = wire
         # What hosts have sent, since the beginning.
@@ -52,6 +60,7 @@ class SerialBench:
         self.device: SerialDevice | None = None
         self._rng = random.Random(seed)
         self._bytes_per_s = bytes_per_s
+        self._latency_s = latency_s
         self._ends: tuple[int, int] | None = None
         self._mangler = Mangler(wire, self._rng)
         self._timers: set[asyncio.TimerHandle] = set()
@@ -159,8 +168,12 @@ class SerialBench:
             self.unplug()
 
     def _write(self, data: bytes) -> None:
+        gathers = self._latency_s is not None and bool(self._outbox)
         self._outbox += data
-        self._flush()
+        if self._latency_s is None:
+            self._flush()
+        elif not gathers:
+            self._later(asyncio.get_running_loop().time() + self._latency_s, lambda _: self._flush(), b"")
 
     def _flush(self) -> None:
         if self._ends is None:
@@ -178,10 +191,15 @@ class SerialBench:
 
 @contextmanager
 def serial_bench(
-    path: Path, device: SerialDevice | None = None, wire: Wire = CLEAN, seed: int = 1, bytes_per_s: float | None = None
+    path: Path,
+    device: SerialDevice | None = None,
+    wire: Wire = CLEAN,
+    seed: int = 1,
+    bytes_per_s: float | None = None,
+    latency_s: float | None = None,
 ) -> Iterator[SerialBench]:
     """A bench at `path` while the context lasts, within a running event loop."""
-    bench = SerialBench(path, wire, seed, bytes_per_s)
+    bench = SerialBench(path, wire, seed, bytes_per_s, latency_s)
     if device is not None:
         bench.plug(device)
     try:

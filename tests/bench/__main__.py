@@ -6,7 +6,7 @@ Timings are not tests: the figures depend on the machine, the ratios less so. Th
 import json
 import sys
 
-from tests.bench import bench_decode, bench_ledger, bench_line, bench_scale, bench_uplink
+from tests.bench import bench_decode, bench_ledger, bench_line, bench_scale, bench_serial, bench_uplink
 
 BENCHES = {
     "decode": bench_decode.run,
@@ -14,6 +14,7 @@ BENCHES = {
     "ledger": bench_ledger.run,
     "uplink": bench_uplink.run,
     "scale": bench_scale.run,
+    "serial": bench_serial.run,
 }
 
 

@@ -206,12 +206,14 @@ async def test_a_defect_in_the_driver_ends_the_connection(terminal: Terminal) ->
 
 async def test_a_port_behind_tcp() -> None:
     served: list[asyncio.StreamWriter] = []
+    gone = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.append(writer)
         while data := await reader.read(1000):
             writer.write(data.upper())
         writer.close()
+        gone.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
@@ -224,6 +226,7 @@ async def test_a_port_behind_tcp() -> None:
         served[0].close()
         await ears.until(lost=1)
         assert ears.faults[0].kind == "link_lost"
+        await gone.wait()
     assert (await fault_of(f"socket://{host}:{number}")).kind == "refused"
 
 

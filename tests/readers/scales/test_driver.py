@@ -211,7 +211,7 @@ async def test_a_flood_of_junk_is_counted_and_ends(tmp_path: Path) -> None:
 
 
 async def test_a_scale_behind_a_device_server() -> None:
-    sink, scale = Collector(), MtSicsScale(Pan(5.0), interval_s=0.02)
+    sink, scale, served = Collector(), MtSicsScale(Pan(5.0), interval_s=0.02), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not sink.weights:
@@ -223,12 +223,15 @@ async def test_a_scale_behind_a_device_server() -> None:
             for _, said in scale.feed(data):
                 writer.write(said)
         writer.close()
+        await writer.wait_closed()
+        served.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         host, port = server.sockets[0].getsockname()
         many = ScaleSettings(PortSettings(f"socket://{host}:{port}"), (1,), Dialect.MT_SICS)
         fault = await ending(ScaleDriver("r", many, RealClock()), sink)
+        await served.wait()
     assert fault.kind == "link_lost"
     assert told(sink) == {(STABLE, 5.0)}
     assert sink.states[-1].address == f"{host}:{port}"

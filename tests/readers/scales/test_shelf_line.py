@@ -1,6 +1,7 @@
 import json
 from functools import reduce
 from operator import xor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -158,3 +159,13 @@ def test_every_hurt_bit_of_a_csv_line_is_seen(good: bytes) -> None:
 def test_any_line(line: bytes) -> None:
     for reading in getattr(read_line(line), "readings", ()):
         assert isinstance(reading, Reading)
+
+
+def test_the_documented_lines_are_lines() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "shelves.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if line.startswith(('{"v"', "$SL"))]
+    assert len(lines) == 2
+    for line in lines:
+        told = read_line(line.encode())
+        assert told is not None
+        assert told.readings[0].grams == 512.3
