@@ -27,6 +27,7 @@ VERBS = {
     "why": "why",
     "simulate": "simulate",
     "ledger": "ledger",
+    "shelf": "shelf",
 }
 # These simulate and score, which a gateway in a shop has no use for.
 LAB_VERBS = frozenset({"evaluate", "simulate"})

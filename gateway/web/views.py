@@ -99,10 +99,11 @@ def item(gateway: Parts, name: str) -> dict[str, Any] | None:
 
 def shelves(gateway: Parts) -> list[dict[str, Any]]:
     """Every bin: what lies on it, what it weighs, and whether that can be relied upon."""
-    return [_bin(each, gateway.shelves.blind.get(antenna)) for antenna, each in gateway.shelves.bins.items()]
+    return [bin_view(each, gateway.shelves.blind.get(antenna)) for antenna, each in gateway.shelves.bins.items()]
 
 
-def _bin(each: AnyBin, trouble: str | None) -> dict[str, Any]:
+def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
+    """One bin; `trouble`: why it cannot be relied upon."""
     params = each.params
     shown: dict[str, Any] = {
         "reader": params.reader,

@@ -1,0 +1,121 @@
+"""`tallygate shelf`: what lies on the shelves, and learning what a piece weighs."""
+
+import asyncio
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config import Config, ConfigError, load
+from gateway.cli.api import DEFAULT_HTTP, HttpOption, ask
+from gateway.cli.check_config import show_problems
+from gateway.cli.output import ExitCode, JsonOption, fail, print_json, table
+from gateway.cli.run import DEFAULT_CONFIG
+from gateway.cli.shelf_calibrate import calibrate
+from gateway.cli.shelf_reading import listen
+from gateway.domain.shelves import Shelves
+from gateway.web.views import bin_view
+
+
+class Action(StrEnum):
+    """What to do."""
+
+    SHOW = "show"
+    CALIBRATE = "calibrate"
+
+
+def shelf(
+    action: Annotated[Action, typer.Argument(help="show what lies there; calibrate: learn a bin and its product.")],
+    place: Annotated[
+        str | None, typer.Argument(metavar="READER:CHANNEL", help="One bin; calibrate needs it, show shows all.")
+    ] = None,
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The configuration.")] = DEFAULT_CONFIG,
+    http: HttpOption = DEFAULT_HTTP,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=3_600, metavar="SECONDS", help="How long an answer, or a rest, may take.")
+    ] = 20.0,
+    *,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Show: read the ports of the configuration; no daemon may run.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows what lies on the shelves, or learns what a piece weighs. A bin that cannot be counted is a finding.
+
+    `calibrate` reads the configured port itself, so the daemon must be stopped. It asks for the empty bin and then for
+    counted fills (ten pieces and more, three fills and more), and prints what to put into the configuration.
+    """
+    if action is Action.CALIBRATE:
+        if place is None:
+            fail(ExitCode.USAGE, "calibrate needs a READER:CHANNEL", "tallygate check-config lists the readers")
+        calibrate(_loaded(config), place, timeout, as_json=as_json)
+        return
+    found = _directly(_loaded(config), timeout) if direct else ask(http, "shelves", timeout)
+    found = [each for each in found if place in {None, f"{each['reader']}:{each['channel']}"}]
+    if not found:
+        fail(ExitCode.FINDING, "no such bin" if place else "no bins", "name a product in a [[readers.channels]] table")
+    if as_json:
+        for each in found:
+            print_json(each)
+    else:
+        print(_for_people(found))
+    if any(each["state"] != "ok" for each in found):
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def _loaded(path: Path) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        show_problems(error.problems)
+        raise typer.Exit(ExitCode.FINDING) from None
+
+
+def _directly(config: Config, timeout_s: float) -> list[dict[str, Any]]:
+    """What the scales say by themselves: as soon as all bins can be counted, or when the time is up."""
+    shelves = Shelves()
+    shelves.restore(config.bins, [])
+    readers = {each.reader for each in config.bins}
+
+    async def read() -> None:
+        async with listen([reader for reader in config.readers if reader.id in readers]) as samples:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    while True:
+                        sample = await samples.next()
+                        shelves.hear(sample)
+                        shelves.look(sample.at_us)
+                        if not shelves.blind:
+                            return
+            except TimeoutError:
+                return
+
+    asyncio.run(read())
+    return [bin_view(each, shelves.blind.get(antenna)) for antenna, each in shelves.bins.items()]
+
+
+def _for_people(found: Iterable[dict[str, Any]]) -> str:
+    rows = []
+    for each in found:
+        grams = each.get("grams")
+        pieces = ", ".join(f"{product['pieces']} of {product['gtin']}" for product in each["products"])
+        rows.append(
+            (
+                f"{each['reader']}:{each['channel']}",
+                each["zone"],
+                "" if grams is None else f"{grams:,.0f} g",
+                pieces or "-",
+                each["text"] or _doubt(each),
+            )
+        )
+    return table(("bin", "zone", "weight", "pieces", "note"), rows)
+
+
+def _doubt(each: dict[str, Any]) -> str:
+    """What is odd about a bin that can be counted."""
+    if each.get("unexplained_g"):
+        return f"{each['unexplained_g']:,.0f} g are unexplained"
+    unsure = any(product["confirmed"] < product["pieces"] for product in each["products"])
+    return "its weight does not confirm the count" if unsure else ""
