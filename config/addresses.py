@@ -54,6 +54,14 @@ def parse_listen(text: str) -> tuple[str, int]:
     return _checked_host(host), port
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def parse_identity(text: str) -> str:
     """Who dials in, in the one form that readers are compared in: `ip:10.0.0.11`, `eui64:HEX` or `epc:HEX`.
 

@@ -91,9 +91,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """`listen` is (host, port)."""
+    """`listen` is (host, port). Who asks from another machine must show the `token`; None: nobody can."""
 
     listen: tuple[str, int]
+    token: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Secrets:
     password: SecretStr | None = None
     tls_files: TlsFiles = TlsFiles()
     of_readers: Mapping[int, TlsFiles] = field(default_factory=dict)
+    http_token: SecretStr | None = None
 
 
 def effective(file: ConfigFile, path: Path, secrets: Secrets, warnings: tuple[Problem, ...] = ()) -> Config:
@@ -160,7 +162,7 @@ def effective(file: ConfigFile, path: Path, secrets: Secrets, warnings: tuple[Pr
         mqtt=_mqtt(file, secrets),
         item_params=ItemParams(file.items.company_prefixes, file.items.filter_values),
         ledger=Ledger((path.parent / file.ledger.path).absolute(), file.ledger.retain_days, file.ledger.max_bytes),
-        http=Http(parse_listen(file.http.listen)),
+        http=Http(parse_listen(file.http.listen), secrets.http_token),
         zones=zones,
         readers=readers,
         fingerprint=_fingerprint(file, zones, readers, bins),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from config.checks import Finding, cross_check, tables
 from config.effective import Config, Secrets, TlsFiles, effective
@@ -20,6 +20,8 @@ from config.wording import in_words
 
 # A store with a thousand readers needs a tenth of it; more is not a configuration.
 MAX_CONFIG_BYTES = 1_000_000
+# 16 characters of base64 are 96 bits: nobody guesses them over HTTP.
+MIN_TOKEN_CHARACTERS = 16
 # tomllib (3.11) tells the place of a syntax error only in its text.
 ERROR_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
@@ -92,19 +94,19 @@ def _validated(data: Mapping[str, Any], findings: list[Finding]) -> ConfigFile |
 
 
 def _secrets(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str], findings: list[Finding]) -> Secrets:
-    """The files that [mqtt] and the readers name; what is wrong with them goes to `findings`."""
+    """The files that [mqtt], [http] and the readers name; what is wrong with them goes to `findings`."""
     files = _FileFinder(folder, environ, findings)
     section = data.get("mqtt")
     mqtt = section if isinstance(section, dict) else {}
-    password_file = files.find(("mqtt", "password_file"), mqtt)
-    password = None
-    if password_file is not None:
-        try:
-            password = read_secret(password_file)
-        except SecretError as error:
-            findings.append(Finding(("mqtt", "password_file"), error.text, hint=error.hint))
+    section = data.get("http")
+    http = section if isinstance(section, dict) else {}
     of_readers = {index: files.tls(("readers", index), table) for index, table in tables(data, "readers")}
-    return Secrets(password, files.tls(("mqtt",), mqtt), of_readers)
+    return Secrets(
+        password=files.secret(("mqtt", "password_file"), mqtt),
+        tls_files=files.tls(("mqtt",), mqtt),
+        of_readers=of_readers,
+        http_token=files.secret(("http", "token_file"), http, MIN_TOKEN_CHARACTERS),
+    )
 
 
 class _FileFinder:
@@ -128,6 +130,22 @@ class _FileFinder:
             self._findings.append(Finding(key, error.text, hint=error.hint))
             return None
         return path
+
+    def secret(self, key: KeyPath, table: Mapping[str, Any], least: int = 1) -> SecretStr | None:
+        """What the file holds that the last part of `key` names in `table`: at least so many characters."""
+        path = self.find(key, table)
+        if path is None:
+            return None
+        try:
+            secret = read_secret(path)
+        except SecretError as error:
+            self._findings.append(Finding(key, error.text, hint=error.hint))
+            return None
+        if len(secret.get_secret_value()) < least:
+            hint = f"write one of at least {least} characters into it: openssl rand -hex 32"
+            self._findings.append(Finding(key, f"{path} holds a token that can be guessed", hint=hint))
+            return None
+        return secret
 
     def tls(self, place: KeyPath, table: Mapping[str, Any]) -> TlsFiles:
         """The certificates of the table at `place`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from config.addresses import parse_identity, parse_listen, parse_sha256, parse_url
+from config.addresses import is_loopback, parse_identity, parse_listen, parse_sha256, parse_url
 from config.base import BASE_PATTERNS_IN_WORDS, AntennaPort, FileName, Identifier, Section
 from config.fields import MAX_DURATION_S, given, keys_of, names_of
 from config.serial import ChafonSection, M100Section, ModbusSection, ScaleSection
@@ -164,6 +164,15 @@ class HttpSection(Section):
     """`[http]`: status page, metrics and health."""
 
     listen: Annotated[str, AfterValidator(_listen), Field(description="host:port")] = "127.0.0.1:9477"
+    token_file: (
+        Annotated[FileName, Field(description="A file that holds what others must show, readable by few.")] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.token_file is None and not is_loopback(parse_listen(self.listen)[0]):
+            raise ValueError("expected a token_file where listen is another address than 127.0.0.1")
+        return self
 
 
 class ZoneBase(Section):

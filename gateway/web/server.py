@@ -1,5 +1,7 @@
 """HTTP for people and monitoring: status page, metrics, health. It only looks; nothing here changes anything."""
 
+import base64
+import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -7,6 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from gateway.domain.epctext import EpcTextError
 from gateway.metrics import registry_of, render
@@ -20,6 +23,9 @@ log = logging.getLogger(__name__)
 
 # A client that takes its page slowly does not hold up a stop for longer.
 STOP_LIMIT_S = 1.0
+# Whether it lives is no secret, and who probes it (a load balancer) has no token.
+OPEN_TO_ALL = frozenset({"/healthz", "/readyz"})
+ASK_FOR_TOKEN = {"WWW-Authenticate": 'Basic realm="tallygate", charset="UTF-8"'}
 
 
 def from_here(request: web.Request) -> bool:
@@ -31,6 +37,38 @@ def from_here(request: web.Request) -> bool:
     except ValueError:
         return False
     return is_here and names_here and not any(name in request.headers for name in ("Forwarded", "X-Forwarded-For"))
+
+
+def _guard(gateway: Parts) -> Middleware:
+    """Lets in who is on this machine, asks only for life, or shows the token; where there is none: this machine only.
+
+    As a bearer token, or as the password of HTTP Basic, which browsers can.
+    """
+    secret = gateway.config.http.token
+    token = secret.get_secret_value().encode() if secret is not None else None
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        shown = _token_of(request.headers.get("Authorization", ""))
+        known = token is not None and shown is not None and hmac.compare_digest(shown, token)
+        if known or request.path in OPEN_TO_ALL or from_here(request):
+            return await handler(request)
+        return web.Response(text="a token is needed: http.token_file\n", status=401, headers=ASK_FOR_TOKEN)
+
+    return guard
+
+
+def _token_of(header: str) -> bytes | None:
+    """What the Authorization header shows, None where it makes no sense."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode(errors="replace")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
+        except ValueError:
+            return None
+    return None
 
 
 def _item_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -112,7 +150,7 @@ def application(gateway: Parts) -> web.Application:
             return web.json_response({"error": "unknown view", "text": f"known: {known}"}, status=404)
         return web.json_response(view(gateway))
 
-    app = web.Application()
+    app = web.Application(middlewares=[_guard(gateway)])
     app[RECORDERS] = set()
     app.on_shutdown.append(_end_captures)
     app.add_routes(

@@ -1,0 +1,117 @@
+"""Who may look at the pages: this machine, and whoever shows the token."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from config import ConfigError
+from tests.broker import Broker
+from tests.rig import Rig, hurry
+
+TOKEN = "0123456789abcdef0123"
+# Asked under another name than this machine's own, as through a proxy: not from here.
+ELSEWHERE = {"Host": "store-0042.example"}
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    hurry(monkeypatch)
+    async with Broker(tmp_path / "broker") as broker, Rig(tmp_path, broker, readers=0) as one:
+        yield one
+
+
+def with_token(rig: Rig, listen: str, token: str = TOKEN) -> str:
+    (rig.folder / "token").write_text(token + "\n")
+    (rig.folder / "token").chmod(0o600)
+    return rig.text().replace('listen = "127.0.0.1:0"', f'listen = "{listen}"\ntoken_file = "token"')
+
+
+@asynccontextmanager
+async def asker(rig: Rig, text: str) -> AsyncIterator["Asker"]:
+    async with rig.gateway(text) as gateway, aiohttp.ClientSession() as session:
+        assert gateway.http_address is not None
+        yield Asker(session, gateway.http_address[1])
+
+
+class Asker:
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self.session = session
+        self.port = port
+
+    async def status(self, path: str, **headers: str) -> int:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.get(url, headers={**ELSEWHERE, **headers}) as answer:
+            return answer.status
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+        (basic(TOKEN), 200),
+        ("", 401),
+        ("Bearer", 401),
+        (f"Bearer {TOKEN}x", 401),
+        (f"Bearer {TOKEN[:-1]}", 401),
+        (basic("wrong"), 401),
+        ("Basic !!!", 401),
+        ("Basic " + base64.b64encode(TOKEN.encode()).decode(), 401),
+        ("Bearer \udcff\udcfe", 401),
+        (f"Digest {TOKEN}", 401),
+    ],
+)
+async def test_from_elsewhere_only_with_the_token(rig: Rig, header: str, status: int) -> None:
+    async with asker(rig, with_token(rig, "0.0.0.0:0")) as ask:
+        headers = {"Authorization": header} if header else {}
+        for path in ("/", "/metrics", "/api/status", "/api/nothing"):
+            wanted = 404 if status == 200 and path == "/api/nothing" else status
+            assert await ask.status(path, **headers) == wanted, path
+        assert await ask.status("/healthz", **headers) == 200
+        # Serial numbers are for this machine, token or not.
+        assert await ask.status("/api/items/30340789000C0E42DFDC1C35", **headers) in {401, 403}
+
+
+async def test_this_machine_needs_no_token(rig: Rig) -> None:
+    async with asker(rig, with_token(rig, "0.0.0.0:0")) as ask:
+        assert await ask.status("/api/status", Host=f"127.0.0.1:{ask.port}") == 200
+        forwarded = {"Host": f"127.0.0.1:{ask.port}", "X-Forwarded-For": "10.0.0.7"}
+        assert await ask.status("/api/status", **forwarded) == 401
+
+
+async def test_without_a_token_nobody_comes_in_by_another_name(rig: Rig) -> None:
+    async with asker(rig, rig.text()) as ask:
+        assert await ask.status("/api/stock", Authorization="Bearer ") == 401
+        assert await ask.status("/api/stock", Host="localhost") == 200
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9477", "10.0.0.5:9477", "[::]:9477", "store.example:9477"])
+async def test_another_address_needs_a_token(rig: Rig, listen: str) -> None:
+    with pytest.raises(ConfigError, match="token_file"):
+        rig.config(rig.text().replace("127.0.0.1:0", listen))
+    assert rig.config(with_token(rig, listen)).http.token is not None
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9477", "127.0.0.9:9477", "[::1]:9477", "localhost:9477"])
+async def test_this_machine_s_own_address_needs_none(rig: Rig, listen: str) -> None:
+    assert rig.config(rig.text().replace("127.0.0.1:0", listen)).http.token is None
+
+
+async def test_a_token_is_long_private_and_shown_nowhere(rig: Rig) -> None:
+    text = with_token(rig, "0.0.0.0:0", "short")
+    with pytest.raises(ConfigError, match="guessed") as caught:
+        rig.config(text)
+    assert "short" not in str(caught.value)
+    config = rig.config(with_token(rig, "0.0.0.0:0"))
+    assert TOKEN not in repr(config)
+    (rig.folder / "token").chmod(0o644)
+    with pytest.raises(ConfigError, match="every user"):
+        rig.config(text)
