@@ -1,6 +1,8 @@
 """The simulators stand alone: what they get wrong, the gateway cannot get wrong in the same way."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,17 @@ def test_imports_nothing_that_it_is_to_judge(path: Path) -> None:
         )
     }
     assert not imported & FORBIDDEN
+
+
+def test_the_demo_needs_nothing_from_the_lab() -> None:
+    """numpy and matplotlib are for who simulates and scores; a gateway is installed without them."""
+    code = """
+import sys
+sys.modules["numpy"] = sys.modules["matplotlib"] = None
+import gateway.cli.demo, gateway.cli.run
+from gateway.cli import main
+sys.argv = ["tallygate", "--help"]
+main()
+"""
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "demo" in said.stdout
