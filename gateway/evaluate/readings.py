@@ -1,13 +1,17 @@
 """A recording as the rules want it: its reads grouped by tag, its truth as tracks."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.evaluate.tracks import NOWHERE, Ints, Tracks, tracks_of
 from simulators.recording import Recording
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,17 @@ class Readings:
         return tracks_of(
             (at_us, tag, NOWHERE if zone is None else index[zone]) for at_us, tag, zone in self.recording.truth
         )
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made only once for this key: rules at several settings share most of their work."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: T = self._made[key]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
     @cached_property
     def first_of_tag(self) -> NDArray[np.bool_]:

@@ -1,12 +1,12 @@
 """A hidden Markov model of two states, here and gone, for each tag; reads are taken as independent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gateway.evaluate.readings import Readings
 from gateway.evaluate.rules.epochs import Switches, epochs
-from gateway.evaluate.rules.rule import LAST_READ, Place, placed
+from gateway.evaluate.rules.rule import LAST_READ, Place, Spans, placed
 from gateway.evaluate.tracks import Floats, Tracks
 
 # A tag that is gone is read by accident (from the next room, carried past) this often in an epoch.
@@ -29,6 +29,11 @@ class TwoStates:
     place: Place = LAST_READ
 
     def __call__(self, readings: Readings) -> Tracks:
+        spans = readings.once(replace(self, place=LAST_READ), lambda: self._here(readings))
+        return placed(readings, spans, self.place.labels(readings))
+
+    def _here(self, readings: Readings) -> Spans:
+        """When each tag is here, wherever that may be."""
         switches = Switches(readings.tags)
         here = np.zeros(readings.tags)
         seen = np.full(readings.tags, PRIOR_SEEN)
@@ -42,7 +47,7 @@ class TwoStates:
             seen[epoch.cells] += here[epoch.cells]
             looked += here
             switches.set(epoch.end_us, here > 0.5)
-        return placed(readings, switches.spans(readings.end_us), self.place.labels(readings))
+        return switches.spans(readings.end_us)
 
     def __str__(self) -> str:
         return f"stays {self.stay_s:g} s, away {self.away_s:g} s, epoch {self.epoch_s:g} s, {self.place}"

@@ -75,7 +75,8 @@ class Place(NamedTuple):
         """The zone after each read."""
         if not self.mean_s:
             return readings.zone
-        return readings.antenna_zone[strongest_antenna(readings, round(self.mean_s * US_PER_S))]
+        window_us = round(self.mean_s * US_PER_S)
+        return readings.once(self, lambda: readings.antenna_zone[strongest_antenna(readings, window_us)])
 
     def __str__(self) -> str:
         return f"mean dBm {self.mean_s:g} s" if self.mean_s else "last read"

@@ -1,18 +1,21 @@
 """SMURF (VLDB 2006): a window per tag, as long as its own read rate asks for, halved when the tag seems to move."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gateway.evaluate.readings import Readings
 from gateway.evaluate.rules.epochs import Switches, epochs
-from gateway.evaluate.rules.rule import LAST_READ, Place, placed
+from gateway.evaluate.rules.rule import LAST_READ, Place, Spans, placed
 from gateway.evaluate.tracks import Flags, Floats, Ints, Tracks
 
 # Interrogation cycles in an epoch: the share of them that a tag answers is its read rate.
 SLOTS = 5
 # The longest window, in epochs; at 20 s an epoch more than 11 hours.
 MOST_EPOCHS = 2_000
+# An epoch and the slots of it are summed up in one number: a look into the past costs most, and is one look then.
+EPOCH_BITS = 32
+EPOCH = 1 << EPOCH_BITS
 # A window grows by so many epochs at a time.
 GROWTH = 2
 
@@ -26,13 +29,18 @@ class Smurf:
     place: Place = LAST_READ
 
     def __call__(self, readings: Readings) -> Tracks:
+        spans = readings.once(replace(self, place=LAST_READ), lambda: self._here(readings))
+        return placed(readings, spans, self.place.labels(readings))
+
+    def _here(self, readings: Readings) -> Spans:
+        """When each tag is here, wherever that may be."""
         switches = Switches(readings.tags)
         windows = Windows(readings.tags)
         for epoch in epochs(readings, self.epoch_s, SLOTS):
             windows.add(epoch.cells, epoch.hits)
             windows.adapt(self.delta)
             switches.set(epoch.end_us, windows.filled())
-        return placed(readings, switches.spans(readings.end_us), self.place.labels(readings))
+        return switches.spans(readings.end_us)
 
     def __str__(self) -> str:
         return f"delta {self.delta:g}, epoch {self.epoch_s:g} s, {self.place}"
@@ -44,26 +52,23 @@ class Windows:
     def __init__(self, tags: int) -> None:
         self.width = np.ones(tags, dtype=np.int64)
         self._columns = np.arange(tags)
-        self._seen = np.zeros((MOST_EPOCHS + 1, tags), dtype=np.int32)
-        self._hits = np.zeros((MOST_EPOCHS + 1, tags), dtype=np.int32)
+        # Sums since the beginning, after each of the last epochs: slots below, epochs above.
+        self._sums = np.zeros((MOST_EPOCHS + 1, tags), dtype=np.int64)
         self._epoch = 0
 
     def add(self, tags: Ints, hits: Ints) -> None:
         """One more epoch, in which these tags were read in so many slots."""
         before, self._epoch = self._epoch, self._epoch + 1
-        was, now = before % len(self._seen), self._epoch % len(self._seen)
-        self._seen[now] = self._seen[was]
-        self._hits[now] = self._hits[was]
-        self._seen[now, tags] += 1
-        self._hits[now, tags] += hits.astype(np.int32)
+        now = self._epoch % len(self._sums)
+        self._sums[now] = self._sums[before % len(self._sums)]
+        self._sums[now, tags] += hits + EPOCH
 
     def sums(self, width: Ints | None = None) -> tuple[Ints, Ints]:
         """For each tag the epochs of its window (or of one of another width) in which it was read, and the slots."""
-        now = self._epoch % len(self._seen)
-        since = (self._epoch - np.minimum(self.width if width is None else width, self._epoch)) % len(self._seen)
-        seen = self._seen[now] - self._seen[since, self._columns]
-        hits = self._hits[now] - self._hits[since, self._columns]
-        return seen.astype(np.int64), hits.astype(np.int64)
+        now = self._epoch % len(self._sums)
+        since = (self._epoch - np.minimum(self.width if width is None else width, self._epoch)) % len(self._sums)
+        both = self._sums[now] - self._sums[since, self._columns]
+        return both >> EPOCH_BITS, both & (EPOCH - 1)
 
     def filled(self) -> Flags:
         """Which tags were read within their window."""
