@@ -32,6 +32,8 @@ NOTICE_ALERTS = {
     "reader_overflow": AlertKind.READS_DROPPED,
     **dict.fromkeys(
         (
+            "channels_busy",
+            "look_failed",
             "preempted",
             "reader_buffer",
             "reader_exception",

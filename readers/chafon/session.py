@@ -475,7 +475,7 @@ class Session:
 
     def _note(self, cause: Fault | None) -> None:
         if cause is not None:
-            self._notices.note(cause)
+            self._notices.note(cause, once=cause.kind == "look_failed")
 
     def _fail(self, cause: Fault | None) -> None:
         self.fault = cause

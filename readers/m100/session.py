@@ -54,6 +54,9 @@ FRUITLESS_TURNS: Final = 2
 TURN_LOOK_US: Final = 100_000
 """Who waits for the turn of another reader looks so often whether it is over."""
 
+ONCE: Final = frozenset({"refused_setting", "channels_busy"})
+"""Notices of what lasts: the first one says it all."""
+
 DELIVERING: Final = (State.POLLING, *STOPS)
 
 
@@ -435,7 +438,7 @@ class Session:
 
     def _note(self, cause: Fault | None) -> None:
         if cause is not None:
-            self._notices.note(cause, once=cause.kind == "refused_setting")
+            self._notices.note(cause, once=cause.kind in ONCE)
 
     def _fail(self, cause: Fault | None) -> None:
         self._fault = cause

@@ -4,8 +4,8 @@ from typing import Final
 
 from readers.model import Fault, ReaderNotice
 
-TELL_EVERY_US: Final = 10_000_000
-"""A person wants to know that it goes on, not each time that it does."""
+TELL_EVERY_US: Final = 60_000_000
+"""Each is an alert: a person wants to know that it goes on, not each time that it does."""
 
 
 class NoticeBoard:

@@ -395,7 +395,7 @@ def test_anything_may_come_at_any_time(state: State, command: int, status: int) 
     stage = stage_in(state)
     for data in (b"", bytes.fromhex("00160c034e001e0a"), tags288(TAGS[1][:2]), b"\x01\x02\xe2\x00\x50"):
         stage.loop.say(reply(command, status, data))
-    stage.loop.turn(2)
+    stage.loop.turn(0.5)
     assert stage.session.is_over or stage.session.at in State
 
 
@@ -428,3 +428,63 @@ def test_every_pair_of_the_table_is_whole() -> None:
 
 def test_every_command_is_used() -> None:
     assert {command for commands, _ in TABLE.values() for command in commands} == set(Command)
+
+
+LIVES = [*range(10), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(10, 150))]
+HOSTILE = [
+    reply(0x01, 0x01, tags288(TAGS[1][:2])),
+    reply(0x01, 0x03, tags288(TAGS[2][:2], 2)),
+    reply(0x01, 0xFB),
+    reply(0x01, 0xF8),
+    reply(0x21, 0x00, bytes.fromhex("00160c034e001e0a")),
+    reply(0x4C, 0x00, bytes.fromhex(NUMBER)),
+    reply(0xEE, 0x28, bytes(9)),
+    reply(0x00, 0xFE),
+    reply(0x76, 0x00, address=5),
+    reply(0x21, 0x00, bytes(3))[:6],
+    b"\xff" + bytes(40),
+    b"\x56" + bytes(5),
+]
+
+
+@pytest.mark.parametrize("seed", LIVES)
+def test_any_life_ends_in_reads_or_in_a_fault(seed: int) -> None:
+    """Whatever comes, mutes, lags, changes its mode and rests in any order: no defect, and no read of no antenna."""
+    rng = random.Random(seed)
+    stage = Stage(Habits(), Habits(serial_number=bytes(4)))
+    stage.loop.wire = lambda data: () if rng.random() < 0.01 else (data,)
+    for _ in range(60):
+        device = rng.choice(stage.devices)
+        match rng.randrange(8):
+            case 0:
+                stage.loop.say(rng.choice(HOSTILE))
+            case 1:
+                rng.choice(stage.sessions).rests = rng.random() < 0.5
+            case 2:
+                device.habits.mute = rng.random() < 0.2
+            case 3:
+                device.habits.lag_s = rng.choice((0.0, 0.0, 0.01, 0.2))
+            case 4:
+                device.habits.missing_antennas = frozenset(rng.sample((1, 2), rng.randrange(3)))
+            case 5:
+                device.habits.mode = int(rng.random() < 0.1)
+            case 6:
+                device.habits.refuses = frozenset(rng.sample((0x4C, 0x2F), rng.randrange(2)))
+            case _:
+                device.habits.tags_per_frame = rng.choice((1, 8))
+        stage.loop.turn(rng.choice((0.001, 0.02, 0.3, 1.0)))
+    for device, session in zip(stage.devices, stage.sessions, strict=True):
+        device.habits.mute, device.habits.lag_s, device.habits.mode = False, 0.0, 0
+        device.habits.missing_antennas = device.habits.refuses = frozenset()
+        session.rests = False
+    stage.loop.wire = lambda data: (data,)
+    stage.loop.turn(20)
+    for session, name in zip(stage.sessions, ("r0", "r1"), strict=True):
+        if session.is_over:
+            assert session.fault is not None
+            assert session.fault.kind in {"timeout", "rejected", "another_device"}
+        elif session.at is not State.LISTENING:
+            assert stage.reading(name)
+            assert stage.states(name)[-1].antennas == {1: UP, 2: UP}
+            assert not stage.states(name)[-1].resting
+        assert {antenna for _, antenna in stage.seen(name)} <= {1, 2}

@@ -223,7 +223,7 @@ def test_noise_is_counted_and_told_once() -> None:
         loop.say(b"\xffS S 1\r\n" + b"boot v1.2\r\n")
     notices = [event for event in loop.events if isinstance(event, ReaderNotice)]
     assert [notice.fault.kind for notice in notices] == ["frame_error"]
-    loop.turn(11)
+    loop.turn(61)
     total = sum(event.count for event in loop.events if isinstance(event, ReaderNotice))
     loop.close()
     assert total >= 99
