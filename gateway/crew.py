@@ -9,7 +9,7 @@ from random import Random
 from config.effective import Config, Group, Reader
 from gateway.domain.zones import Antenna, LiveZone
 from gateway.fleet import Fleet
-from gateway.supervise import supervise
+from gateway.supervise import LONGEST_PAUSE_S, LONGEST_PORT_PAUSE_S, supervise
 from gateway.turns import TurnKeeper
 from readers.chafon.driver import ChafonDriver, Lines
 from readers.chafon.settings import ChafonSettings
@@ -181,7 +181,8 @@ class Crew:
         ]
         self._lamps += lamps
         try:
-            await supervise(driver, sink, self._clock, self._rng)
+            longest_pause_s = LONGEST_PAUSE_S if _is_remote(reader) else LONGEST_PORT_PAUSE_S
+            await supervise(driver, sink, self._clock, self._rng, longest_pause_s=longest_pause_s)
         finally:
             self._lamps = [lamp for lamp in self._lamps if lamp not in lamps]
             self._shared.lobby.leave(reader.id)
@@ -199,6 +200,11 @@ class Crew:
 
     def _zones_of(self, reader: str) -> dict[int, LiveZone]:
         return {port: zone for (name, port), zone in self._zone_of.items() if name == reader}
+
+
+def _is_remote(reader: Reader) -> bool:
+    """It is reached over a network; or else on a serial port of this machine."""
+    return isinstance(reader.settings, LlrpSettings) or reader.settings.port.is_socket
 
 
 def _is_touched(group: Group, changed: set[str], old: Config, new: Config) -> bool:

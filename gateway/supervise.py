@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 # A reader that reboots is back within a minute; fifty of them must not all knock at the same instant.
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+# To look for a port of this machine costs nothing, and whoever plugs it in waits for it.
+LONGEST_PORT_PAUSE_S = 5.0
 # A connection that delivered for this long was a good one: what ends it is a new trouble, not the old one.
 PROVEN_AFTER_S = 30.0
 
@@ -58,9 +60,11 @@ class _Watch:
         return since_us is not None and self._clock.monotonic_us() - since_us > PROVEN_AFTER_S * 1e6
 
 
-async def supervise(driver: Driver, sink: Sink, clock: Clock, rng: Random) -> None:
+async def supervise(
+    driver: Driver, sink: Sink, clock: Clock, rng: Random, *, longest_pause_s: float = LONGEST_PAUSE_S
+) -> None:
     """Run `driver` again and again until cancelled; its failures become FAILED states in the sink."""
-    backoff = Backoff(rng)
+    backoff = Backoff(rng, longest_s=longest_pause_s)
     former = ""
     while True:
         watch = _Watch(driver.reader, sink, clock)

@@ -68,6 +68,20 @@ def test_pauses_double_with_jitter_up_to_a_limit_and_begin_again() -> None:
     assert backoff.pause_s() <= 0.5
 
 
+async def test_a_port_of_this_machine_is_looked_for_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses, device, clock = Pauses(monkeypatch), Device(refuse), HandClock()
+    many = asyncio.Event()
+
+    def count(_event: ReaderEvent) -> None:
+        if device.lives > 30:
+            many.set()
+
+    longest_s = module.LONGEST_PORT_PAUSE_S
+    async with asyncio.timeout(10), beside(supervise(device, count, clock, Random(1), longest_pause_s=longest_s)):
+        await many.wait()
+    assert longest_s / 2 <= max(pauses.seconds) <= longest_s
+
+
 def test_fifty_readers_do_not_knock_at_once() -> None:
     first = sorted(Backoff(Random(seed)).pause_s() for seed in range(50))
     assert first[-1] - first[0] > 0.2
