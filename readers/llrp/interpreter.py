@@ -101,6 +101,9 @@ class Interpreter:
     def _refusal(self, message: Answer, now: Situation) -> tuple[Event, Cause]:
         if now.state in ADDINGS and not self._inventory.concede(message.status):
             return Event.UNYIELDING, message
+        if now.state is State.STARTING and self._inventory.boundary.starts_itself:
+            # We were only early: its trigger will start it.
+            return Event.ARMED, message
         return Event.REFUSED, message
 
     def _success(self, message: Answer, now: Situation) -> tuple[Event, Cause]:

@@ -169,6 +169,7 @@ TABLE: Final[dict[tuple[State, Event], Step]] = {
     # Inventories that start by themselves, or at their turn.
     (S.ENABLING, E.UNDERWAY): ((C.TELL_READING,), S.READING),
     (S.ENABLING, E.ARMED): ((C.TELL_RESTING,), S.RESTING),
+    (S.STARTING, E.ARMED): ((C.NOTE_REFUSAL, C.TELL_RESTING), S.RESTING),
     (S.READING, E.REST): ((C.STOP_TURN, C.TELL_RESTING), S.RESTING),
     (S.RESTING, E.RESUME): ((C.START_TURN, C.TELL_READING), S.READING),
     (S.RESTING, E.STARTED): ((C.NOTE_HAPPENINGS, C.TELL_READING), S.READING),

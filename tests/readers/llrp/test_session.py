@@ -370,6 +370,18 @@ def test_inputs_are_switched_on_and_one_that_is_there_already_starts_it(trigger:
     assert bench.states[-1].resting is (state is State.RESTING)
 
 
+def test_a_reader_that_starts_by_its_trigger_alone_waits_for_it() -> None:
+    bench = Bench(LlrpSettings("r", (1,), start_gpi=InputTrigger(1), stop_gpi=InputTrigger(9)))
+    bench.reach(State.ASKING_CONFIG).answer(body=status() + INPUTS)
+    while bench.session.state is not State.STARTING:
+        bench.answer()
+    assert bench.answer(body=status(109)) == []
+    assert bench.session.state is State.RESTING
+    assert [fault.kind for fault in bench.notices] == ["refused_setting"]
+    bench.hear(started())
+    assert bench.session.state is State.READING
+
+
 def test_gathered_reports_are_asked_for() -> None:
     bench = Bench(LlrpSettings("r", (1,), report_every_tags=50, keepalive_s=60)).reach(State.READING)
     asked = [kind for _ in range(40) for kind in bench.wait(0.1)]

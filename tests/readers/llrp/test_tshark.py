@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from readers.llrp.control import GetReport, NotificationKind, SetConfig
+from readers.llrp.control import AddRoSpec, AntennaPlan, GetReport, NotificationKind, RoSpec, SetConfig, SetOutputs
+from readers.llrp.gpio import Boundary
 from readers.llrp.messages import encode
-from readers.llrp.settings import AirSettings, LlrpSettings
+from readers.llrp.settings import AirSettings, InputTrigger, Level, LlrpSettings, mask_of
 from readers.llrp.states import State
 from tests.readers.llrp.frames import frame, status, tlv
 from tests.readers.llrp.test_session import Bench
 
 LLRP_PORT = 5084
+MASKS = (mask_of("3034257BF4", 38), mask_of("30"))
+BARRIER = Boundary(start=InputTrigger(1), stop=InputTrigger(2, Level.LOW, 30.0))
+DUTY = Boundary(period_ms=4000, on_ms=1000)
 
 
 def pcap(segments: list[bytes]) -> bytes:
@@ -58,9 +62,14 @@ def test_nothing_that_we_send_is_malformed(tmp_path: Path) -> None:
         *everything_we_send(),
         encode(SetConfig(1, frozenset(NotificationKind), inputs=(1, 4), hold=True), 99),
         encode(GetReport(), 100),
+        encode(SetOutputs({1: True, 4: False}), 101),
+        encode(AddRoSpec(RoSpec(1, (AntennaPlan(1, 5, 0, 3, filters=MASKS),), 9, BARRIER)), 102),
+        encode(
+            AddRoSpec(RoSpec(1, (AntennaPlan(1, mode=2, session=1, population=9, filters=MASKS[:1]),), 9, DUTY)), 103
+        ),
     ]
     types = judged(tmp_path, sent, fields=("llrp.type",), only="llrp")
-    assert [int(kind) for kind in types] == [1, 1023, 2, 3, 41, 26, 21, 20, 24, 22, 72, 14, 3, 60]
+    assert [int(kind) for kind in types] == [1, 1023, 2, 3, 41, 26, 21, 20, 24, 22, 72, 14, 3, 60, 3, 20, 20]
     malformed = '_ws.expert.group == "Malformed"'
     assert judged(tmp_path, sent, fields=("frame.number", "_ws.expert.message"), only=malformed) == []
 

@@ -91,6 +91,41 @@ def test_a_strict_reader_takes_no_channel_while_it_hops(strict: bool, channel: i
     assert (status(answer) == 0) is fine
 
 
+def inputs(client: Client) -> dict[int, tuple[int, int]]:
+    """Port -> (on, level) as the reader tells them."""
+    (answer,) = client.ask(MessageType.GET_READER_CONFIG, AntennaID=0, RequestedData=9, GPIPortNum=0, GPOPortNum=0)
+    return {
+        each.num("GPIPortNum"): (each.num("Config"), each.num("State")) for each in answer.every(P.GPIPortCurrentState)
+    }
+
+
+def test_an_input_does_nothing_until_it_is_switched_on() -> None:
+    client = connected()
+    listen(client, EventType.GPI)
+    assert client.device.set_input(2, high=True, now_us=client.now_us).data == b""
+    assert inputs(client)[2] == (0, 2)
+    on = element(P.GPIPortCurrentState, GPIPortNum=2, Config=1, State=0)
+    client.ask(MessageType.SET_READER_CONFIG, on, ResetToFactoryDefault=0)
+    assert inputs(client) == {1: (0, 2), 2: (1, 1), 3: (0, 2), 4: (0, 2)}
+    (event,) = events(read_all(client.device.set_input(2, high=False, now_us=client.now_us).data))
+    assert (event.type, event.num("GPIPortNumber"), event.num("GPIEvent")) == (P.GPIEvent, 2, 0)
+    client.device.reboot()
+    client.connect()
+    assert inputs(client)[2] == (0, 2)
+
+
+@pytest.mark.parametrize(("blames", "named"), [(True, [177, 183, 186]), (False, [])])
+def test_a_parameter_that_it_does_not_like_is_refused_and_named_or_not(blames: bool, named: list[int]) -> None:
+    client = connected(Personality(dislikes=frozenset({P.InventoryParameterSpec}), blames=blames))
+    (answer,) = client.ask(MessageType.ADD_ROSPEC, rospec())
+    found, where = [], answer.one(P.LLRPStatus).maybe(P.ParameterError)
+    while where is not None:
+        found.append(where.num("ParameterType"))
+        where = where.maybe(P.ParameterError)
+    assert (status(answer) != 0, found) == (True, named)
+    assert client.states() == {}
+
+
 def test_a_flood_is_counted_and_so_is_the_slowest_acknowledgement() -> None:
     client = Client(Personality(flood=Flood(1000, 20, 100)), FixedField({}))
     client.connect()
