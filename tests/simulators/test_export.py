@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from simulators.export import export, shop_toml
-from tests.simulators.shops import BUSY, shop, table
+from tests.simulators.shops import BUSY, shop
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -16,10 +16,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
     faults = [
-        {"kind": "network", "reader": "ceiling", "at_s": 300.0},
-        {"kind": "cable", "reader": "ceiling", "antenna": 1, "told": True, "at_s": 600.0},
+        {"kind": "network", "reader": "ceiling", "at_s": 100.0},
+        {"kind": "cable", "reader": "ceiling", "antenna": 1, "told": True, "at_s": 200.0},
     ]
-    scenario = shop(**table(BUSY, faults=faults))
+    scenario = shop(BUSY, hours=0.1, faults=faults)
     recording = scenario.record(1)
     told: list[float] = []
     paths = export(recording, scenario.plan, tmp_path / "new", told.append)
