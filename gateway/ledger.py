@@ -12,7 +12,7 @@ import sqlite3
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -336,7 +336,7 @@ class Ledger:
 
     async def items(self) -> list[ItemRecord]:
         """Every item at rest."""
-        return [_item_record(row) for row in await self._read("SELECT * FROM items")]
+        return [item_record(row) for row in await self._read("SELECT * FROM items")]
 
     async def bins(self) -> list[BinRecord]:
         """Every bin at rest."""
@@ -374,17 +374,8 @@ def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
     return payloads.Delta(epoch=epoch, seq=seq, at=at, changes=changes, causes=causes).encode()
 
 
-def read_item(path: Path, gtin: str, serial: str) -> ItemRecord | None:
-    """What the ledger at `path` has kept of one item; only looks, and a daemon may write. Raises LedgerError."""
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
-            found = reader.execute("SELECT * FROM items WHERE gtin = ? AND serial = ?", (gtin, serial)).fetchone()
-    except sqlite3.Error as error:
-        raise LedgerError(f"{path}: cannot be read as a ledger: {error}", "name the file at ledger.path") from error
-    return None if found is None else _item_record(found)
-
-
-def _item_record(row: Sequence[Any]) -> ItemRecord:
+def item_record(row: Sequence[Any]) -> ItemRecord:
+    """A row of the table `items`."""
     epc, bits, gtin, serial, presence, *rest = row
     return ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *rest)
 

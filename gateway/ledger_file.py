@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway import migrations, payloads
-from gateway.ledger import LedgerError, only_user
+from gateway.domain.records import ItemRecord
+from gateway.ledger import LedgerError, item_record, only_user
 
 # What SQLite keeps beside the file; the three belong together.
 SUFFIXES = ("", "-wal", "-shm")
@@ -112,6 +113,13 @@ def summarise(path: Path) -> LedgerSummary:
         oldest_unsent=payloads.rfc3339(first[0]) if first else None,
         bytes=sum(file.stat().st_size for file in _files(path)),
     )
+
+
+def read_item(path: Path, gtin: str, serial: str) -> ItemRecord | None:
+    """What it has kept of one item; None where that is nothing. Raises LedgerError."""
+    with _opened(path) as database:
+        row = database.execute("SELECT * FROM items WHERE gtin = ? AND serial = ?", (gtin, serial)).fetchone()
+    return None if row is None else item_record(row)
 
 
 def check(path: Path, progress: Callable[[float], None] = lambda _: None) -> Verdict:

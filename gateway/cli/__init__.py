@@ -19,6 +19,8 @@ VERBS = {
     "watch": "watch",
     "evaluate": "evaluate",
     "replay": "replay",
+    "discover": "discover",
+    "doctor": "doctor",
     "capture": "capture",
     "reads": "reads",
     "status": "status",

@@ -33,16 +33,23 @@ class RefusedError(Exception):
 
 def ask(address: str, path: str, timeout_s: float) -> Any:
     """The JSON behind `/api/PATH`. Ends the verb with 3 where no daemon answers; raises RefusedError."""
+    try:
+        return fetch(address, path, timeout_s)
+    except OSError as error:
+        unreachable(address, error)
+    except ValueError:
+        fail(ExitCode.UNREACHABLE, f"what answers on {address} is no tallygate", "name its http.listen with --http")
+
+
+def fetch(address: str, path: str, timeout_s: float) -> Any:
+    """The same, raising OSError where nobody answers and ValueError where it is somebody else."""
     connection = connect(address, timeout_s)
     try:
         connection.request("GET", "/api/" + quote(path))
         answer = connection.getresponse()
-        content = answer.read(MAX_ANSWER_BYTES)
-        value = json.loads(content)
-    except (OSError, http.client.HTTPException) as error:
-        unreachable(address, error)
-    except ValueError:
-        fail(ExitCode.UNREACHABLE, f"what answers on {address} is no tallygate", "name its http.listen with --http")
+        value = json.loads(answer.read(MAX_ANSWER_BYTES))
+    except http.client.HTTPException as error:
+        raise ValueError(f"no HTTP: {error}") from error
     finally:
         connection.close()
     if answer.status != http.client.OK:

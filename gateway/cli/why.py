@@ -12,7 +12,8 @@ from gateway.cli.status import duration
 from gateway.clock import SystemClock
 from gateway.domain.epctext import EpcTextError, identity_of, parse_item
 from gateway.explain import recorded_item
-from gateway.ledger import LedgerError, read_item
+from gateway.ledger import LedgerError
+from gateway.ledger_file import read_item
 
 
 def why(
@@ -29,7 +30,7 @@ def why(
 
     An item that is not known is a finding (exit 1).
     """
-    found = item_of(http, item, timeout) if ledger is None else _kept(ledger, item)
+    found = item_of(http, item, timeout) if ledger is None else _kept(ledger.absolute(), item)
     if as_json:
         print_json(found)
     else:

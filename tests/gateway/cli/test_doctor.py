@@ -1,0 +1,92 @@
+"""`tallygate doctor`, with the daemon running and without."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.broker import free_port
+from gateway.cli import app
+from tests.broker import Broker
+from tests.rig import HOST, Rig, eventually, hurry, ours
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    hurry(monkeypatch)
+    async with Broker(tmp_path / "broker") as broker, Rig(tmp_path, broker, items=6) as one:
+        yield one
+
+
+async def ask(rig: Rig, text: str, *arguments: str) -> Result:
+    path = rig.folder / "tallygate.toml"
+    path.write_text(text, encoding="utf-8")
+    return await asyncio.to_thread(
+        CliRunner().invoke, app, ["doctor", "--config", str(path), "--timeout", "20", *arguments]
+    )
+
+
+def listening(rig: Rig) -> str:
+    return rig.text().replace(f'"{HOST}:0"', f'"{HOST}:{free_port(HOST)}"')
+
+
+async def test_all_is_well_before_the_first_start(rig: Rig) -> None:
+    result = await ask(rig, listening(rig))
+    assert (result.exit_code, result.stderr) == (0, ""), result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines() if str(rig.folder) not in line)
+    for name in rig.ports:
+        assert f"reader {name}" in result.stdout
+    assert "does not run" in result.stdout
+    assert "NOT OK" not in result.stdout
+
+
+async def test_all_is_well_while_it_runs(rig: Rig) -> None:
+    text = listening(rig)
+    async with rig.gateway(text) as gateway:
+        await eventually(lambda: ours(gateway) == rig.truth())
+        result = await ask(rig, text, "--json")
+    told = {one["of"]: one for one in map(json.loads, result.stdout.splitlines())}
+    assert result.exit_code == 0, result.stdout
+    assert told["daemon"]["text"].startswith("runs: tallygate")
+    assert told["broker"]["ok"] is True
+    assert "6 items" in told["ledger"]["text"] or "items" in told["ledger"]["text"]
+    assert all(told[f"reader {name}"]["ok"] for name in rig.ports)
+
+
+async def test_everything_that_is_wrong_is_named(rig: Rig) -> None:
+    names = list(rig.ports)
+    _, writer = await asyncio.open_connection(HOST, rig.ports[names[0]])
+    await eventually(lambda: rig.servers[names[0]].connected)
+    text = listening(rig).replace(f":{rig.ports[names[1]]}", f":{free_port(HOST)}")
+    text = text.replace(rig.broker.url, f"mqtt://{HOST}:{free_port(HOST)}")
+    (rig.folder / "ledger.db").write_text("no ledger")
+    result = await ask(rig, text, "--json")
+    told = {one["of"]: one for one in map(json.loads, result.stdout.splitlines())}
+    assert result.exit_code == 1
+    assert {name for name, one in told.items() if one["ok"] is False} == {
+        "ledger", "broker", f"reader {names[0]}", f"reader {names[1]}",
+    }  # fmt: skip
+    assert all(one["hint"] for one in told.values() if one["ok"] is False)
+    assert "connected to somebody else" in told[f"reader {names[0]}"]["text"]
+    writer.close()
+
+
+async def test_a_ledger_of_another_gateway_and_a_folder_that_is_not_there(rig: Rig) -> None:
+    text = listening(rig)
+    async with rig.gateway(text):
+        pass
+    result = await ask(rig, text.replace('gateway = "gw"', 'gateway = "other"'))
+    assert result.exit_code == 1
+    assert "belongs to one gateway" in result.stdout.replace("\n", " ")
+    result = await ask(rig, text.replace('"ledger.db"', '"no/ledger.db"'), "--json")
+    assert result.exit_code == 1
+    assert "does not exist" in result.stdout
+
+
+def test_a_configuration_that_is_none(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["doctor", "--config", str(tmp_path / "none.toml")])
+    assert result.exit_code == 1
+    assert "cannot be read" in result.stderr
