@@ -100,6 +100,7 @@ class Session:
         self._last_byte_us = 0
         self._awaited: _Awaited | None = None
         self._steps: deque[plan.Step] = deque()
+        self._spared: set[str] = set()
         self._out: list[bytes] = []
         self._reads: list[RawRead] = []
         self._events: list[ReadBatch | ReaderState | ReaderNotice] = []
@@ -134,8 +135,7 @@ class Session:
         awaited = self._awaited
         if awaited is not None:
             if now_us >= awaited.until_us:
-                again = awaited.attempts < ATTEMPTS or self.at in {State.WAKING, State.CLOSING}
-                self._step(Event.TIMED_OUT if again else Event.GAVE_UP, None)
+                self._step(*self._after_timeout(awaited))
         elif self.at is State.SETTLING and now_us >= self._settled_us:
             self._step(Event.DUE, None)
         elif self.at is State.POLLING:
@@ -289,6 +289,15 @@ class Session:
             self._junk_bytes = self._frames.junk_bytes
         return Event.ANSWERED, None
 
+    def _after_timeout(self, awaited: _Awaited) -> tuple[Event, Fault | None]:
+        if awaited.attempts < ATTEMPTS or self.at in {State.WAKING, State.CLOSING}:
+            return Event.TIMED_OUT, None
+        if self.at in STOPS or awaited.step.vital:
+            return Event.GAVE_UP, None
+        # It has never heard of this command, and does not say so: it is not asked at each round of settings.
+        self._spared.add(awaited.step.name)
+        return Event.REFUSED, awaited.step.fault("the module does not answer")
+
     def _after_stop(self) -> Event:
         if self.at in STOPS and self.rests:
             return Event.RESTED
@@ -381,7 +390,7 @@ class Session:
 
     def _configure(self, _cause: Fault | None) -> None:
         self._configured_us = self._now_us
-        self._ask_all(plan.configuration(self._settings))
+        self._ask_all(step for step in plan.configuration(self._settings) if step.name not in self._spared)
 
     def _settle(self, _cause: Fault | None) -> None:
         self._settled_us = self._now_us + SETTLE_US * bool(self._settings.switch_pins)

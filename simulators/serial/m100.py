@@ -45,6 +45,8 @@ class Habits:
     round_s: float = 0.02
     # Commands that are answered with an error.
     refuses: frozenset[int] = frozenset()
+    # Commands that are not answered at all.
+    ignores: frozenset[int] = frozenset()
     # Firmware V2.3.4 answers 12 as if it were 0C.
     answers_select_as_0c: bool = False
     # Each answer comes so much later.
@@ -119,6 +121,8 @@ class M100Device:
             self._pending += data
             for command, payload in self._take_commands():
                 self.heard.append((command, payload))
+                if command in self.habits.ignores:
+                    continue
                 said += [(self.habits.lag_s, answer) for answer in self._obey(command, payload)]
         elif self.rounds_left:
             said = [(0.0, frame) for frame in self._inventory()]

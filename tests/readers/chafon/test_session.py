@@ -6,6 +6,7 @@ import pytest
 
 from readers.chafon.session import MISSES_TO_DOWN, PING_US, Known, UnexpectedEvent
 from readers.chafon.states import ANSWERING, ASKING, OPEN, TABLE, Command, Event, State
+from readers.chafon.wire import IDLE_US
 from readers.model import NO_RSSI_DBM, AntennaCondition, ReaderCondition
 from simulators.field import FixedField
 from simulators.serial.chafon import UHFREADER18, Habits
@@ -318,6 +319,15 @@ def test_an_inventory_that_does_not_add_up_is_a_look_without_tags() -> None:
     stage.loop.say(reply(1, 1, tags288(TAGS[1])[:-3]))
     assert [notice.fault.kind for notice in stage.notices()] == ["frame_error"]
     assert stage.seen() == set()
+
+
+def test_a_false_length_costs_what_follows_it_a_moment() -> None:
+    stage = Stage(Habits(look_s=0.3))
+    stage.loop.until(lambda: stage.session.at is State.LOOKING and stage.session.holds_line)
+    stage.loop.say(b"\xff" + reply(0x01, 0x01, tags288(TAGS[3][:1])))
+    assert stage.seen() == set()
+    stage.loop.turn(IDLE_US / SECOND)
+    assert stage.seen() == {(TAGS[3][0], 1)}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,6 +15,7 @@ from readers.m100.session import (
 )
 from readers.m100.settings import M100Settings, Region, SwitchCoding
 from readers.m100.states import ASKING, OPEN, STOPS, TABLE, Command, Event, State
+from readers.m100.wire import IDLE_US
 from readers.model import AntennaCondition, Fault, ReaderCondition
 from readers.port.settings import PortSettings
 from simulators.field import FixedField
@@ -254,6 +255,28 @@ def test_what_is_refused_and_can_be_spared_is_noted_once() -> None:
     assert reading(loop)
     texts = [notice.fault.text.partition(":")[0] for notice in loop.notices]
     assert texts == ["hopping between channels", "setting session and q", "session and q that it uses", SELECTING]
+
+
+def test_what_is_not_answered_and_can_be_spared_is_asked_once() -> None:
+    loop, device = joined(FOUR, Habits(ignores=frozenset({0xAD, 0x0D})))
+    loop.turn(60)
+    assert reading(loop)
+    assert [command for command, _ in device.heard].count(0xAD) == ATTEMPTS
+    assert {notice.fault.kind for notice in loop.notices} == {"refused_setting"}
+    vital, _ = joined(FOUR, Habits(ignores=frozenset({0xB7})))
+    vital.turn(10)
+    assert fault_of(vital).kind == "timeout"
+
+
+def test_a_false_header_costs_what_follows_it_a_moment() -> None:
+    loop, device = joined(habits=Habits(round_s=0.5))
+    loop.turn(2)
+    device.habits.mute = True
+    late = bytes.fromhex("300101010101010101010101")
+    loop.say(b"\xbb\x02\x22\x01\xf0" + tag(late))
+    assert (late, 1) not in loop.seen()
+    loop.turn(IDLE_US / SECOND)
+    assert (late, 1) in loop.seen()
 
 
 @pytest.mark.parametrize("command", [0x07, 0x08, 0xB7])
