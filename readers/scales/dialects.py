@@ -86,8 +86,8 @@ LAYOUTS: Final[Mapping[Dialect, Layout]] = {
         words=(
             (re.compile(r"(?:\S{1,6} {1,5})? {0,12}(?:High|H) {0,12}"), OVERLOAD),
             (re.compile(r"(?:\S{1,6} {1,5})? {0,12}(?:Low|L) {0,12}"), UNDERLOAD),
-            (re.compile(r"(?:\S{1,6} {1,5})? {0,12}Cal\. {0,12}"), BUSY),
-            (re.compile(r"(?:\S{1,6} {1,5})? {0,12}Err {1,3}\d{1,3} {0,12}"), FAULT),
+            (re.compile(r"(?:\S{1,6} {1,5})? {0,12}Cal\.(?:Int\.|Ext\.)? {0,12}"), BUSY),
+            (re.compile(r"(?:\S{1,6} {1,5})? {0,12}(?:Err {1,3}\d{1,3}|(?:APP|DIS|PRT)\.ERR) {0,12}"), FAULT),
         ),
         request=b"\x1bP\r\n",
         moves_without_unit=True,
