@@ -47,6 +47,9 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Score this CSV (time_us,epc,zone) against --truth.")
     ] = None,
     truth: Annotated[Path | None, typer.Option(metavar="FILE", help="The truth in the same form.")] = None,
+    until: Annotated[
+        int | None, typer.Option(metavar="TIME_US", help="When the files' time ends; else with their last row.")
+    ] = None,
     rare: Annotated[bool, typer.Option("--rare", help="Measure what must hardly ever happen; takes long.")] = False,
     item_days: Annotated[
         float, typer.Option(min=100.0, max=1e7, metavar="N", help="How many item-days on racks for --rare.")
@@ -62,7 +65,7 @@ def evaluate(
     if transitions or truth:
         if not (transitions and truth):
             fail(ExitCode.USAGE, "--transitions and --truth come together", "give both files")
-        _score_files(transitions, truth, as_json=as_json)
+        _score_files(transitions, truth, until, as_json=as_json)
         return
     if rare:
         _score_rare(item_days, first_seed, jobs, as_json=as_json)
@@ -159,9 +162,9 @@ def _plot(reports: Sequence[ScenarioReport], path: Path) -> None:
         fail(ExitCode.USAGE, f"{path} cannot be written: {error}", "name a file that ends in .png, .svg or .pdf")
 
 
-def _score_files(transitions: Path, truth: Path, *, as_json: bool) -> None:
+def _score_files(transitions: Path, truth: Path, until_us: int | None, *, as_json: bool) -> None:
     try:
-        pair = read_pair(transitions, truth)
+        pair = read_pair(transitions, truth, until_us)
     except FileError as error:
         fail(ExitCode.USAGE, error.text, error.hint)
     if as_json:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gateway.evaluate.score import Changes, Counts, Score
+from gateway.evaluate.changes import Changes
+from gateway.evaluate.score import Counts, Score
 from simulators.recording import Recording, Scenario
 from simulators.shop.day import Fact
 from simulators.shop.recorder import AntennaEvent, LinkEvent

@@ -73,8 +73,8 @@ class Pair:
         }
 
 
-def read_pair(said: Path, truth: Path) -> Pair:
-    """Score the file `said` against `truth`, from the truth's first moment to the last of either.
+def read_pair(said: Path, truth: Path, until_us: int | None = None) -> Pair:
+    """Score the file `said` against `truth`, from the truth's first moment to `until_us`, else to the last of either.
 
     Both are CSV: time_us,epc,zone with the word gone for a tag that left; times in microseconds of one clock, EPCs in
     hexadecimal. Raises FileError.
@@ -83,9 +83,9 @@ def read_pair(said: Path, truth: Path) -> Pair:
     if not true_rows:
         raise FileError(f"{truth} has no rows", "it needs at least where every item is at the start")
     start_us = min(row.at_us for row in true_rows)
-    end_us = max(row.at_us for row in (*true_rows, *said_rows))
-    if end_us == start_us:
-        raise FileError(f"{truth} and {said} cover no time", "the last row of either says when the recording ends")
+    end_us = max(row.at_us for row in (*true_rows, *said_rows)) if until_us is None else until_us
+    if end_us <= start_us:
+        raise FileError(f"{truth} and {said} cover no time", "the last row of either says when it ends, or --until")
     epcs = list(dict.fromkeys(row.epc for row in (*true_rows, *said_rows)))
     zones = sorted({row.zone for row in (*true_rows, *said_rows) if row.zone is not None})
     tag_of = {epc: tag for tag, epc in enumerate(epcs)}

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gateway.evaluate.changes import LATE_US, US_PER_S
 from gateway.evaluate.grids import FLOOR, OURS
 from gateway.evaluate.interval import Interval, of_mean
 from gateway.evaluate.measure import Outcome
-from gateway.evaluate.score import LATE_US, US_PER_S, Counts, Score
+from gateway.evaluate.score import Counts, Score
 
 # Seeds from here on are for reporting; what is below may be used to choose parameters.
 FIRST_REPORTING_SEED = 1001

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.evaluate.grids import GRIDS
+from simulators.recording import load_scenario
 
 TINY = """
 about = "Two racks and a back room for a quarter of an hour."
@@ -171,6 +172,29 @@ def test_a_pair_of_files(tmp_path: Path) -> None:
     text = run("--transitions", said, "--truth", truth).stdout
     assert "0.6 items" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_replay_says_of_an_exported_scenario_scores_as_ours_does(scenario: Path, tmp_path: Path) -> None:
+    """Two ways to the same number: in memory, and through every file that others would use."""
+    runner, folder = CliRunner(), tmp_path / "files"
+    exported = runner.invoke(app, ["simulate", str(scenario), "--seed", "3", "--export", str(folder)])
+    assert exported.exit_code == 0, exported.output
+    said = tmp_path / "said.csv"
+    replayed = runner.invoke(
+        app,
+        [
+            *("replay", str(folder / "reads.csv"), "--config", str(folder / "shop.toml")),
+            *("--links", str(folder / "links.csv"), "--transitions", str(said)),
+        ],
+    )
+    assert replayed.exit_code == 0, replayed.output
+    until = str(load_scenario(scenario).record(3).end_us)
+    files = json.loads(run("--transitions", said, "--truth", folder / "truth.csv", "--until", until, "--json").stdout)
+    memory = json.loads(
+        run(scenario, "--seeds", "1", "--first-seed", "3", "--rules", "none", "--json").stdout.splitlines()[0]
+    )["ours"]
+    assert files["error_items"] == pytest.approx(memory["error_items"][0], abs=1e-3)
+    assert files["ghosts"] == memory["ghosts"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gateway.evaluate.changes import NEVER_US, told_at_us
 from gateway.evaluate.score import score
 from gateway.evaluate.tracks import Levels, stays, tracks_of
 from tests.gateway.evaluate.recorded import GTIN, OTHER_GTIN, readings, said, us
@@ -81,6 +82,19 @@ def test_what_is_told_only_when_it_is_no_longer_true_was_missed() -> None:
     assert found.delays_s.tolist() == [20.0]
     # It was late, but not out of thin air.
     assert (found.false_moves, found.false_departures) == (0, 0)
+
+
+def test_an_entry_may_be_told_when_it_is_over() -> None:
+    truth = [(0, 0, "floor"), (10, 0, "exit"), (14, 0, None), (0, 1, "back"), (20, 1, "exit")]
+    rows = readings([], truth)
+    words = said((0, 0, "floor"), (16, 0, "exit"), (30, 0, None), (0, 1, "back"))
+    told_us = told_at_us(words, rows.truth, rows)
+    # By tag and time: floor at once, exit after 6 s, gone after 16 s; back at once, exit never.
+    delays = [
+        None if at_us == NEVER_US else (at_us - true_us) / 1e6
+        for at_us, true_us in zip(told_us, rows.truth.at_us, strict=True)
+    ]
+    assert delays == [0.0, 6.0, 16.0, 0.0, None]
 
 
 def test_a_leaver_that_is_never_told_is_missed_unless_it_has_just_left() -> None:
