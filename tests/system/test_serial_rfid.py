@@ -10,6 +10,7 @@ from gateway import supervise
 from gateway.consumer.client import Consumer
 from gateway.daemon import Gateway
 from gateway.domain.zones import ZoneState
+from readers.model import ReaderCondition
 from simulators.clock import WallClock
 from simulators.epc import sgtin_96_of
 from simulators.field import Sighting
@@ -21,7 +22,7 @@ from tests.rig import Rig, Stock, eventually, hurry, in_step, ours, theirs
 
 GTIN = "09506000134352"
 # What is not read for so long has been taken away: longer than it takes to notice that a reader is dead.
-ZONE = "settle_s = 1\nmove_dwell_s = 0.2\nevidence_longest_s = 1.5\nleaves_silent = true\nexit_silence_s = 2"
+ZONE = "settle_s = 1\nmove_dwell_s = 0.2\nevidence_longest_s = 1.5\nleaves_silent = true\nexit_silence_s = {}"
 SHELVES = ("top", "bottom", "left", "right")
 
 
@@ -59,12 +60,14 @@ class Room:
     def truth(self) -> Stock:
         return {(GTIN, zone): count for zone, count in Counter(self.things.values()).items()}
 
-    def config(self, broker: Broker) -> str:
-        zones = "".join(f'[[zones]]\nid = "{zone}"\nkind = "shelf"\n{ZONE}\n' for zone in SHELVES)
+    def config(self, broker: Broker, *, silence_s: int = 3, scan_s: float = 0.2) -> str:
+        """`scan_s` is that of one reader of the line."""
+        extra = ZONE.format(silence_s)
+        zones = "".join(f'[[zones]]\nid = "{zone}"\nkind = "shelf"\n{extra}\n' for zone in SHELVES)
         readers = "".join(
             f'[[readers]]\nid = "side-{address}"\ndriver = "chafon"\nurl = "serial://{self.folder}/rs485"\n'
-            f'bus_address = {address}\nregion = "eu"\npower_dbm = 26\nscan_s = 0.2\nantennas = {{ 1 = "{zone}" }}\n'
-            for address, zone in ((0, "left"), (1, "right"))
+            f'bus_address = {address}\nregion = "eu"\npower_dbm = 26\nscan_s = {scan}\nantennas = {{ 1 = "{zone}" }}\n'
+            for address, zone, scan in ((0, "left", scan_s), (1, "right", 0.2))
         )
         return (
             f'[site]\nid = "store"\ngateway = "gw"\n[mqtt]\nurl = "{broker.url}"\n[ledger]\npath = "ledger.db"\n'
@@ -114,11 +117,12 @@ async def test_stock_comes_moves_and_goes(rig: Rig, room: Room, benches: tuple[S
         await agreed(room, gateway, consumer)
 
 
+@pytest.mark.slow
 async def test_a_module_that_is_gone_hides_nothing_and_takes_nothing_away(
     rig: Rig, room: Room, benches: tuple[SerialBench, SerialBench]
 ) -> None:
     port, bus = benches
-    async with rig.gateway(room.config(rig.broker)) as gateway, rig.consumer() as consumer:
+    async with rig.gateway(room.config(rig.broker, silence_s=4)) as gateway, rig.consumer() as consumer:
         await agreed(room, gateway, consumer)
         port.unplug()
         zones = gateway.inventory.zones
@@ -135,4 +139,20 @@ async def test_a_module_that_is_gone_hides_nothing_and_takes_nothing_away(
         assert zones["right"].state is ZoneState.OK
         bus.device.devices[0].habits.mute = False
         port.plug(room.module())
+        await agreed(room, gateway, consumer)
+
+
+async def test_a_reader_that_changes_leaves_its_neighbour_on_the_line_alone(
+    rig: Rig, room: Room, benches: tuple[SerialBench, SerialBench]
+) -> None:
+    assert benches
+    async with rig.gateway(room.config(rig.broker)) as gateway, rig.consumer() as consumer:
+        await agreed(room, gateway, consumer)
+        members = gateway.fleet.members
+        changed, neighbour, since_us = members["side-0"], members["side-1"], members["side-1"].since_us
+        await gateway.reconfigure(rig.config(room.config(rig.broker, scan_s=0.3)))
+        assert members["side-0"] is not changed
+        await eventually(lambda: members["side-0"].reads > 0)
+        assert (members["side-1"], neighbour.since_us) == (neighbour, since_us)
+        assert neighbour.state.condition is ReaderCondition.READING
         await agreed(room, gateway, consumer)
