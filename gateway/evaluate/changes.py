@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.evaluate.readings import Readings
-from gateway.evaluate.tracks import NOWHERE, Flags, Floats, Ints, Tracks
+from gateway.evaluate.tracks import NOWHERE, Floats, Ints, Tracks
 
 US_PER_S = 1_000_000
 # Whoever walks out through a door is out of its antenna's sight some seconds before he is out of the zone: what a rule
@@ -63,11 +63,13 @@ def changes(said: Tracks, truth: Tracks, readings: Readings) -> Changes:
     ever_real = np.zeros(readings.tags, dtype=bool)
     ever_real[truth.tag] = True
     false = ~earned & ever_real[said.tag] & (was != NOWHERE)
+    # Who has left, was taken for back and is let go again has not departed falsely: his return was false.
+    here = _zone_at(truth, said.tag, said.at_us, readings) != NOWHERE
     delays_s, entered, missed_in = _delays(said, truth, readings)
     return Changes(
         true=int(np.count_nonzero(truth.at_us > readings.start_us)),
         late=int(np.count_nonzero(delays_s > LATE_US / US_PER_S)),
-        false_departures=int(np.count_nonzero(false & (said.zone == NOWHERE))),
+        false_departures=int(np.count_nonzero(false & here & (said.zone == NOWHERE))),
         false_moves=int(np.count_nonzero(false & (said.zone != NOWHERE))),
         delays_s=delays_s,
         entered=entered,
@@ -100,7 +102,7 @@ def told_at_us(said: Tracks, truth: Tracks, readings: Readings) -> Ints:
 
     `NEVER_US` where it was not, though what is told may stand for a later entry into the same zone.
     """
-    held = _holds(said, truth.tag, truth.at_us, truth.zone, readings)
+    held = _zone_at(said, truth.tag, truth.at_us, readings) == truth.zone
     zones = len(readings.zone_ids) + 1
     order = np.lexsort((said.at_us, said.tag * zones + said.zone + 1))
     said_keys = readings.key((said.tag * zones + said.zone + 1)[order], said.at_us[order])
@@ -114,11 +116,11 @@ def told_at_us(said: Tracks, truth: Tracks, readings: Readings) -> Ints:
     return np.where(held, truth.at_us, told_us)
 
 
-def _holds(said: Tracks, tag: Ints, at_us: Ints, zone: Ints, readings: Readings) -> Flags:
-    """Whether the rule already said `zone` of `tag` at `at_us`."""
-    rows = np.searchsorted(readings.key(said.tag, said.at_us), readings.key(tag, at_us), side="right") - 1
+def _zone_at(course: Tracks, tag: Ints, at_us: Ints, readings: Readings) -> Ints:
+    """The zone of each of these tags at its moment, changes of that moment included."""
+    rows = np.searchsorted(readings.key(course.tag, course.at_us), readings.key(tag, at_us), side="right") - 1
     known = rows >= 0
-    known[known] = said.tag[rows[known]] == tag[known]
+    known[known] = course.tag[rows[known]] == tag[known]
     now = np.full(len(tag), NOWHERE)
-    now[known] = said.zone[rows[known]]
-    return np.asarray(now == zone, dtype=np.bool_)
+    now[known] = course.zone[rows[known]]
+    return now

@@ -62,6 +62,14 @@ def test_a_departure_may_come_a_little_early_and_any_time_late(said_s: float, fa
     assert found.changes.false_departures == false
 
 
+def test_who_has_left_cannot_depart_falsely() -> None:
+    truth = [(0, 0, "floor"), (10, 0, None)]
+    words = said((0, 0, "floor"), (12, 0, None), (20, 0, "floor"), (30, 0, None))
+    found = score(readings([], truth), words)
+    assert found.changes.false_departures == 0
+    assert found.products.error == pytest.approx(0.02 + 0.1)
+
+
 def test_away_and_back_are_two_false_moves() -> None:
     words = said((0, 0, "floor"), (10, 0, "back"), (11, 0, "floor"))
     assert score(readings([], [(0, 0, "floor")]), words).changes.false_moves == 2
