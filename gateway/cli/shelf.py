@@ -13,10 +13,8 @@ from gateway.cli.api import DEFAULT_HTTP, HttpOption, ask
 from gateway.cli.check_config import show_problems
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json, table
 from gateway.cli.run import DEFAULT_CONFIG
-from gateway.cli.shelf_calibrate import calibrate
-from gateway.cli.shelf_reading import listen
 from gateway.domain.shelves import Shelves
-from gateway.web.views import bin_view
+from gateway.shelf_view import bin_view
 
 
 class Action(StrEnum):
@@ -50,6 +48,8 @@ def shelf(
     if action is Action.CALIBRATE:
         if place is None:
             fail(ExitCode.USAGE, "calibrate needs a READER:CHANNEL", "tallygate check-config lists the readers")
+        from gateway.cli.shelf_calibrate import calibrate  # noqa: PLC0415 - every driver, only where needed
+
         calibrate(_loaded(config), place, timeout, as_json=as_json)
         return
     found = _directly(_loaded(config), timeout) if direct else ask(http, "shelves", timeout)
@@ -75,6 +75,8 @@ def _loaded(path: Path) -> Config:
 
 def _directly(config: Config, timeout_s: float) -> list[dict[str, Any]]:
     """What the scales say by themselves: as soon as all bins can be counted, or when the time is up."""
+    from gateway.cli.shelf_reading import listen  # noqa: PLC0415 - every driver, only where needed
+
     shelves = Shelves()
     shelves.restore(config.bins, [])
     readers = {each.reader for each in config.bins}

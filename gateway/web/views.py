@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.domain.epctext import EpcTextError, identity_of, parse_item
-from gateway.domain.shelves import AnyBin
-from gateway.domain.weight import WeightBin
 from gateway.domain.zones import antenna_works
 from gateway.explain import known_item
 from gateway.parts import SOFTWARE, Parts
+from gateway.shelf_view import bin_view
 from gateway.trace.layouts import layout_as_json, layout_of
 from readers.model import AntennaCondition, ReaderCondition, ReaderState
 
@@ -100,29 +99,6 @@ def item(gateway: Parts, name: str) -> dict[str, Any] | None:
 def shelves(gateway: Parts) -> list[dict[str, Any]]:
     """Every bin: what lies on it, what it weighs, and whether that can be relied upon."""
     return [bin_view(each, gateway.shelves.blind.get(antenna)) for antenna, each in gateway.shelves.bins.items()]
-
-
-def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
-    """One bin; `trouble`: why it cannot be relied upon."""
-    params = each.params
-    shown: dict[str, Any] = {
-        "reader": params.reader,
-        "channel": params.channel,
-        "zone": params.zone,
-        "sensor": params.sensor.value,
-        "state": "ok" if trouble is None else "blind",
-        "text": trouble or "",
-        "products": [
-            {"gtin": gtin, "pieces": pieces, "confirmed": confirmed} for gtin, pieces, confirmed in each.counts()
-        ],
-    }
-    if isinstance(each, WeightBin):
-        shown["grams"] = None if each.grams is None else round(each.grams, 1)
-        shown["still"] = each.still
-        shown["unexplained_g"] = round(each.unexplained_g, 1)
-        shown["zero_g"] = round(each.zero_g, 1)
-        shown["unit_weights_g"] = {product.sku.gtin: round(product.unit_g, 2) for product in each.products}
-    return shown
 
 
 def alerts(gateway: Parts) -> list[dict[str, Any]]:

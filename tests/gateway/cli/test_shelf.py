@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from simulators.serial.bench import SerialBench, serial_bench
 from simulators.serial.scales import MtSicsScale, Pan
 from tests.broker import Broker
@@ -70,6 +72,12 @@ async def shelf(*arguments: str) -> Verb:
     return Verb(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ))
 
 
+async def at_once(*arguments: str) -> tuple[int, str, str]:
+    """The verb in this process, beside what it looks at: exit code, stdout, stderr."""
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["shelf", *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
 @pytest.fixture
 def pan() -> Pan:
     return Pan(0.0)
@@ -99,44 +107,44 @@ async def test_what_a_running_gateway_counts(tmp_path: Path, pan: Pan, monkeypat
             await eventually(lambda: ours(gateway) == {(GTIN, "shelf-7"): 6} and not gateway.shelves.blind)
             assert gateway.http_address is not None
             there = ("--http", "{}:{}".format(*gateway.http_address))
-            code, out, _ = await (await shelf("show", *there)).end()
+            code, out, _ = await at_once("show", *there)
             assert code == 0
             assert "gondola-7:1" in out
             assert f"6 of {GTIN}" in out
             assert all(len(line) <= 80 for line in out.splitlines())
-            code, out, _ = await (await shelf("show", *there, "--json")).end()
+            code, out, _ = await at_once("show", *there, "--json")
             assert json.loads(out)["products"] == [{"gtin": GTIN, "pieces": 6, "confirmed": 6}]
             pan.trouble = "overload"
             await eventually(lambda: bool(gateway.shelves.blind))
-            code, out, _ = await (await shelf("show", "gondola-7:1", *there)).end()
+            code, out, _ = await at_once("show", "gondola-7:1", *there)
             assert code == 1
             assert "more than it can weigh" in " ".join(out.split())
-            code, _, error = await (await shelf("show", "gondola-7:2", *there)).end()
+            code, _, error = await at_once("show", "gondola-7:2", *there)
             assert (code, "no such bin" in error) == (1, True)
 
 
 @pytest.mark.usefixtures("scale")
 async def test_what_a_scale_says_without_a_gateway(file: Path, pan: Pan) -> None:
     pan.grams = 4 * UNIT_G
-    code, out, error = await (await shelf("show", "--direct", "--config", str(file))).end()
+    code, out, error = await at_once("show", "--direct", "--config", str(file))
     assert (code, error) == (0, "")
     assert f"4 of {GTIN}" in out
 
 
 async def test_a_port_that_is_not_there_is_out_of_reach(file: Path) -> None:
     for arguments in (["show", "--direct"], ["calibrate", "gondola-7:1"]):
-        code, out, error = await (await shelf(*arguments, "--config", str(file))).end()
+        code, out, error = await at_once(*arguments, "--config", str(file))
         assert (code, out) == (3, "")
         assert "gondola-7" in error
         assert "Traceback" not in error
 
 
 async def test_no_daemon_no_bin_no_channel(file: Path) -> None:
-    code, _, error = await (await shelf("show", "--http", f"{HOST}:9")).end()
+    code, _, error = await at_once("show", "--http", f"{HOST}:9")
     assert (code, "no daemon answers" in error) == (3, True)
-    code, _, error = await (await shelf("calibrate", "--config", str(file))).end()
+    code, _, error = await at_once("calibrate", "--config", str(file))
     assert (code, "READER:CHANNEL" in error) == (2, True)
-    code, _, error = await (await shelf("calibrate", "gondola-7:9", "--config", str(file))).end()
+    code, _, error = await at_once("calibrate", "gondola-7:9", "--config", str(file))
     assert (code, "gondola-7:1" in error) == (2, True)
 
 

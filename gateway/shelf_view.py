@@ -1,0 +1,29 @@
+"""A bin as plain JSON values, for the API and for people."""
+
+from typing import Any
+
+from gateway.domain.shelves import AnyBin
+from gateway.domain.weight import WeightBin
+
+
+def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
+    """One bin; `trouble`: why it cannot be relied upon."""
+    params = each.params
+    shown: dict[str, Any] = {
+        "reader": params.reader,
+        "channel": params.channel,
+        "zone": params.zone,
+        "sensor": params.sensor.value,
+        "state": "ok" if trouble is None else "blind",
+        "text": trouble or "",
+        "products": [
+            {"gtin": gtin, "pieces": pieces, "confirmed": confirmed} for gtin, pieces, confirmed in each.counts()
+        ],
+    }
+    if isinstance(each, WeightBin):
+        shown["grams"] = None if each.grams is None else round(each.grams, 1)
+        shown["still"] = each.still
+        shown["unexplained_g"] = round(each.unexplained_g, 1)
+        shown["zero_g"] = round(each.zero_g, 1)
+        shown["unit_weights_g"] = {product.sku.gtin: round(product.unit_g, 2) for product in each.products}
+    return shown
