@@ -225,7 +225,9 @@ class Ledger:
             "DELETE FROM bins WHERE reader = ? AND channel = ?", [key for key, record in bins.items() if not record]
         )
         kept = [record for record in bins.values() if record]
-        await self._many("INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?)", [_bin_row(each) for each in kept])
+        await self._many(
+            "INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [_bin_row(each) for each in kept]
+        )
         await self._many(
             "INSERT INTO bin_products VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(each.reader, each.channel, *astuple(product)) for each in kept for product in each.products],
@@ -343,12 +345,14 @@ class Ledger:
         products: dict[Antenna, list[ProductRecord]] = {}
         for reader, channel, *product in await self._read("SELECT * FROM bin_products"):
             products.setdefault((reader, channel), []).append(ProductRecord(*product))
-        return [
-            BinRecord(
-                reader, channel, zone, zero_g, begun_g, level_g, pending_g, tuple(products.get((reader, channel), ()))
-            )
-            for reader, channel, zone, zero_g, begun_g, level_g, pending_g in await self._read("SELECT * FROM bins")
-        ]
+        found = []
+        for reader, channel, zone, zero_g, begun_g, level_g, pending_g, doubtful in await self._read(
+            "SELECT * FROM bins"
+        ):
+            lying = tuple(products.get((reader, channel), ()))
+            weights = zero_g, begun_g, level_g, pending_g
+            found.append(BinRecord(reader, channel, zone, *weights, lying, doubtful=bool(doubtful)))
+        return found
 
     async def learnt_zones(self) -> set[str]:
         """The zones whose first count has settled."""
@@ -405,6 +409,7 @@ def _bin_row(record: BinRecord) -> tuple[object, ...]:
         record.configured_zero_g,
         record.level_g,
         record.pending_g,
+        record.doubtful,
     )
 
 

@@ -82,7 +82,8 @@ def explain(change_g: float, kinds: Sequence[Kind], sd_g: float, shift: Shift | 
         return Outcome(Verdict.UNEXPLAINED, (0,) * len(kinds))
     best, pieces = ranked[0]
     rivals = tuple(other for score, other in ranked if best - score < CLEAR_LEAD)
-    if len(rivals) == 1:
+    # Things that came and things that went fit almost any weight: good for a doubt, not for a count.
+    if len(rivals) == 1 and not min(pieces) < 0 < max(pieces):
         return Outcome(Verdict.SURE, pieces)
     return Outcome(Verdict.AMBIGUOUS, (0,) * len(kinds), rivals)
 

@@ -36,7 +36,7 @@ class ProductRecord:
 @dataclass(frozen=True, slots=True)
 class BinRecord:
     """A bin at rest: its zero (and the configured one it began with), its last settled weight, and what of it is
-    unexplained, in grams.
+    unexplained, in grams; `doubtful`: its products may have been taken for each other.
     """
 
     reader: str
@@ -47,6 +47,7 @@ class BinRecord:
     level_g: float
     pending_g: float
     products: tuple[ProductRecord, ...]
+    doubtful: bool = False
 
     @property
     def gtins(self) -> frozenset[str]:

@@ -112,6 +112,8 @@ class WeightBin:
         self._saved_zero_g = self.zero_g
         self._rested: Level | None = Level(0, record.level_g) if record is not None and self.counted else None
         self._pending_g = record.pending_g if record is not None and self.counted else 0.0
+        # Of several products, what was once unexplained may have been another one than what explained it later.
+        self._doubtful = record is not None and self.counted and record.doubtful
         self._touched = True
         self._resumed = True
         self._trouble: Blind | None = None
@@ -141,7 +143,8 @@ class WeightBin:
     @property
     def sure(self) -> bool:
         """The whole weight agrees with the count, and nothing on it is unexplained."""
-        return self.counted and self.agreed and not self._pending_g and self._trouble is None
+        certain = self.agreed and not self._pending_g and not self._doubtful
+        return self.counted and certain and self._trouble is None
 
     def counts(self) -> Iterator[tuple[str, int, int]]:
         """(GTIN, pieces, how many of them the weight confirms now)"""
@@ -171,7 +174,17 @@ class WeightBin:
         )
         each = self.params
         zero_g = each.params.zero_g
-        return BinRecord(each.reader, each.channel, each.zone, self.zero_g, zero_g, level_g, self._pending_g, products)
+        return BinRecord(
+            each.reader,
+            each.channel,
+            each.zone,
+            self.zero_g,
+            zero_g,
+            level_g,
+            self._pending_g,
+            products,
+            doubtful=self._doubtful,
+        )
 
     # -- samples ----------------------------------------------------------------------------------------------
 
@@ -241,10 +254,14 @@ class WeightBin:
         whole_g = self._pending_g + change_g
         outcome = self._explain(whole_g, shift if not self._pending_g else None)
         pending_g = 0.0
-        if outcome.verdict is not Verdict.SURE and self._pending_g:
+        if self._pending_g and (outcome.verdict is not Verdict.SURE or _is_mixed(outcome)):
             alone = self._explain(change_g, shift)
             if alone.verdict is Verdict.SURE:
                 outcome, pending_g, whole_g = alone, self._pending_g, change_g
+            elif _is_mixed(outcome):
+                outcome = Outcome(Verdict.AMBIGUOUS, (0,) * len(self.products), (outcome.pieces,))
+            elif any(outcome.pieces):
+                self._doubt()
         self.verdicts[outcome.verdict] += 1
         self.candidates = outcome.candidates
         if outcome.verdict is Verdict.SURE:
@@ -253,6 +270,10 @@ class WeightBin:
             self._pending_g = pending_g
         else:
             self._pending_g = whole_g
+
+    def _doubt(self) -> None:
+        """The count goes on, but only an empty bin makes it certain again."""
+        self._doubtful = len(self.products) > 1
 
     def _explain(self, change_g: float, shift: Shift | None = None, sd_g: float | None = None) -> Outcome:
         return explain(change_g, self._kinds(), self._step_sd_g if sd_g is None else sd_g, shift)
@@ -314,12 +335,12 @@ class WeightBin:
             self._trouble = None
         if abs(load_g) < GATE_SHARE * self.lightest_g:
             self._book([-product.pieces for product in self.products])
-            self._pending_g, self.counted = 0.0, True
+            self._pending_g, self.counted, self._doubtful = 0.0, True, False
         elif not self.counted:
             self._count_anew(load_g)
         elif self._pending_g:
             outcome = self._explain(self._pending_g)
-            if outcome.verdict in {Verdict.SURE, Verdict.LIKELY}:
+            if outcome.verdict in {Verdict.SURE, Verdict.LIKELY} and not _is_mixed(outcome):
                 self._book(outcome.pieces)
                 self._pending_g = 0.0
         if self.counted:
@@ -349,6 +370,7 @@ class WeightBin:
         pieces = self._correction(load_g, rest_g)
         if pieces is not None:
             self._book(pieces)
+            self._doubt()
             self.reconciled += 1
             self._pending_g = 0.0
             self.agreed = True
@@ -409,6 +431,11 @@ def _product(sku: Sku, record: BinRecord | None) -> Product:
     if known.configured_g != sku.unit_weight_g:
         return Product(sku, known.pieces, sku.unit_weight_g)
     return Product(sku, known.pieces, known.unit_g, known.learnt)
+
+
+def _is_mixed(outcome: Outcome) -> bool:
+    """It takes several products to explain it."""
+    return sum(count != 0 for count in outcome.pieces) > 1
 
 
 def _shift(params: Bin, before: Level, level: Level, sd_g: float) -> Shift | None:

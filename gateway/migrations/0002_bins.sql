@@ -8,6 +8,7 @@ CREATE TABLE bins (
     configured_zero_g REAL NOT NULL,
     level_g REAL NOT NULL,
     pending_g REAL NOT NULL,
+    doubtful INTEGER NOT NULL,
     PRIMARY KEY (reader, channel)
 ) STRICT, WITHOUT ROWID;
 

@@ -6,7 +6,7 @@ Timings are not tests: the figures depend on the machine, the ratios less so. Th
 import json
 import sys
 
-from tests.bench import bench_decode, bench_ledger, bench_line, bench_scale, bench_serial, bench_uplink
+from tests.bench import bench_decode, bench_ledger, bench_line, bench_scale, bench_serial, bench_shelf, bench_uplink
 
 BENCHES = {
     "decode": bench_decode.run,
@@ -15,6 +15,7 @@ BENCHES = {
     "uplink": bench_uplink.run,
     "scale": bench_scale.run,
     "serial": bench_serial.run,
+    "shelf": bench_shelf.run,
 }
 
 
