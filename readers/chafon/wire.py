@@ -4,6 +4,7 @@ Host: `Len Adr Cmd data CRC(2)`; reader: `Len Adr reCmd Status data CRC(2)`. Len
 CRC-16/MCRF4XX, low byte first, so that it is 0 over a whole frame.
 """
 
+from binascii import crc_hqx
 from typing import Final, NamedTuple
 
 from readers.port.framing import FrameSearch
@@ -18,31 +19,22 @@ HEARTBEAT: Final = bytes.fromhex("560000000000")
 """What UHFReader18 says over TCP to show that it lives: no frame. As one it would answer command 0, which is none."""
 
 
-def _table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        register = byte
-        for _ in range(8):
-            register = register >> 1 ^ 0x8408 if register & 1 else register >> 1
-        table.append(register)
-    return tuple(table)
+_WHOLE: Final = bytes(2)
+_REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-_CRC_TABLE: Final = _table()
+def crc(data: bytes) -> bytes:
+    """CRC-16/MCRF4XX as it stands on the wire; zeros over a frame that is whole.
 
-
-def crc(data: bytes) -> int:
-    """CRC-16/MCRF4XX."""
-    register = 0xFFFF
-    for byte in data:
-        register = register >> 8 ^ _CRC_TABLE[(register ^ byte) & 0xFF]
-    return register
+    It is binascii's CRC with all bits the other way round: in C, for noise is looked at from each of its bytes on.
+    """
+    return crc_hqx(data.translate(_REVERSED), 0xFFFF).to_bytes(2, "big").translate(_REVERSED)
 
 
 def encode(address: int, command: int, data: bytes = b"") -> bytes:
     """A command of ours."""
     frame = bytes((len(data) + 4, address, command)) + data
-    return frame + crc(frame).to_bytes(2, "little")
+    return frame + crc(frame)
 
 
 class Frame(NamedTuple):
@@ -69,6 +61,6 @@ class FrameBuffer(FrameSearch[Frame]):
         end = at + data[at] + 1
         if len(data) < end:
             return None, None
-        if crc(data[at:end]):
+        if crc(data[at:end]) != _WHOLE:
             return None, 1
         return Frame(data[at + 1], data[at + 2], data[at + 3], data[at + 4 : end - 2]), end - at

@@ -164,3 +164,16 @@ async def test_resting_and_resuming(tmp_path: Path) -> None:
             await sink.until(lambda: seen(sink) == EVERY)
             ours.rest()
             await sink.until(lambda: sink.states[-1].resting)
+
+
+async def test_a_flood_of_junk_is_counted_and_ends(tmp_path: Path) -> None:
+    sink = Collector()
+    with serial_bench(tmp_path / "port", device()) as bench:
+        async with running(driver(tmp_path / "port"), sink):
+            await sink.until(lambda: seen(sink) == EVERY)
+            for _ in range(32):
+                bench.say(bytes(range(3, 0x60)) * 90)
+                await asyncio.sleep(0)
+            await sink.until(lambda: any(notice.fault.kind == "frame_error" for notice in sink.notices))
+            sink.events.clear()
+            await sink.until(lambda: seen(sink) == EVERY)

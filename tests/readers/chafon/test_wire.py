@@ -21,7 +21,7 @@ from readers.chafon.wire import HEARTBEAT, Frame, FrameBuffer, crc, encode
 from readers.port.settings import PortSettings
 from simulators.clock import WallClock
 from simulators.field import FixedField
-from simulators.serial.chafon import ChafonDevice
+from simulators.serial.chafon import ChafonDevice, checksum
 from tests.readers.port.vectors import Vector, needs_vectors, vectors
 
 READER = ChafonDevice(FixedField({}), WallClock())
@@ -200,8 +200,11 @@ def test_any_cutting_gives_the_same_frames(frames: list[bytes]) -> None:
 
 
 def test_the_checksum_of_the_standard_example() -> None:
-    assert crc(b"123456789") == 0x6F91
-    assert crc(encode(0xFF, 0x21)) == 0
+    assert crc(b"123456789") == bytes.fromhex("916f")
+    assert crc(encode(0xFF, 0x21)) == bytes(2)
+    for size in range(60):
+        data = bytes(range(7, 7 + size))
+        assert int.from_bytes(crc(data), "little") == checksum(data), "as the simulator reckons it"
 
 
 @pytest.mark.parametrize(
