@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from readers.modbus.settings import MAX_ADDRESS, MAX_SLAVE
+from readers.modbus.settings import CELLS, MAX_ADDRESS, MAX_SLAVE
 from readers.scales.settings import (
     MAX_LINE_BYTES,
     MAX_PREFIX_CHARACTERS,
@@ -90,6 +90,7 @@ RULES: dict[str, dict[str, Any]] = {
     "address": {"ge": 0, "le": MAX_ADDRESS, "description": "The register or input, from 0."},
     "registers": {"strict": False, "description": "Which of the device's tables of registers."},
     "word_order": {"strict": False, "description": "Which half of a float comes first."},
+    "cell": {"ge": 1, "le": CELLS, "description": "Which of the four scales of the transmitter."},
     "scale": {"description": "Degrees Celsius in one count of the register."},
     "timeout_s": {"ge": 0.02, "le": 60, "description": "How long a device may take to answer."},
     # readers.m100.settings, readers.chafon.settings

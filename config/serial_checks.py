@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def serial_checks(readers: list[tuple[int, Mapping[str, Any]]], names: Path = Pa
         key = ("readers", index, "url")
         if UNSTABLE.fullmatch(port.device):
             yield _unstable(port.device, key, names)
-        place = port.device if port.is_socket else str(Path(port.device).resolve())
+        place = port.device if port.is_socket else realpath(port.device)
         earlier = on_port.setdefault(place, [])
         rival = next((number for number, table in earlier if not _share_a_line(table, reader)), None)
         earlier.append((index, reader))
@@ -43,7 +44,7 @@ def _unstable(device: str, key: tuple[str | int, ...], names: Path) -> Finding:
         str(link)
         for folder in STABLE_FOLDERS
         for link in sorted((names / folder).glob("*"))
-        if link.resolve() == Path(device).resolve()
+        if realpath(link) == realpath(device)
     ]
     hint = f"{links[0]} is the same port" if links else "see /dev/serial/by-id and by-path while it is plugged in"
     return Finding(key, f"{device} may be another device tomorrow", "a stable name", hint, Severity.WARNING)

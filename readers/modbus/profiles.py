@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from readers.modbus.codec import Function, Query
-from readers.modbus.settings import ModbusChannel, Profile, Quantity, Registers, WordOrder
+from readers.modbus.settings import CELLS, ModbusChannel, Profile, Quantity, Registers, WordOrder
 from readers.model import GRAMS_OF, WeightCondition
 
 MAX_GRAMS: Final = 1e9
 """A thousand tonnes: what is more is no weight of a shelf, but a register that was read wrongly."""
 
 OVERLOAD, UNDERLOAD, FAULT = WeightCondition.OVERLOAD, WeightCondition.UNDERLOAD, WeightCondition.FAULT
-NO_BITS: Final[Mapping[Quantity, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,23 @@ class RegisterMap:
     troubles: tuple[tuple[int, WeightCondition], ...]
     troubles_of: Mapping[Quantity, tuple[tuple[int, WeightCondition], ...]] = field(default_factory=dict)
 
+
+def _of_four(cell: int) -> RegisterMap:
+    """DGT4 as four scales: from 40202 on status and gross of each, from 40214 on net of each."""
+    status = 3 * (cell - 1)
+    return RegisterMap(
+        Function.READ_HOLDING_REGISTERS,
+        start=201,
+        count=20,
+        value={Quantity.GROSS: status + 1, Quantity.NET: 12 + 2 * (cell - 1)},
+        status=status,
+        stable=1,
+        negative={Quantity.GROSS: 0, Quantity.NET: 5},
+        troubles=((2, UNDERLOAD), (3, OVERLOAD)),
+    )
+
+
+FOUR: Final = {cell: _of_four(cell) for cell in range(1, CELLS + 1)}
 
 MAPS: Final[Mapping[Profile, RegisterMap]] = {
     # TLB, TLM, W100, TLU and their relatives: 40007 status, 40008 gross, 40010 net.
@@ -66,9 +82,13 @@ MAPS: Final[Mapping[Profile, RegisterMap]] = {
 }
 
 
+def _map_of(channel: ModbusChannel) -> RegisterMap | None:
+    return MAPS.get(channel.profile) if channel.cell is None else FOUR[channel.cell]
+
+
 def query_of(channel: ModbusChannel) -> Query:
     """What has to be read for a channel."""
-    if (known := MAPS.get(channel.profile)) is not None:
+    if (known := _map_of(channel)) is not None:
         return Query(channel.slave, known.function, known.start, known.count)
     address = channel.address or 0
     if channel.profile is Profile.INPUTS:
@@ -82,7 +102,7 @@ def weight_of(channel: ModbusChannel, registers: Sequence[int]) -> tuple[WeightC
     """What the registers of its query mean for a channel that weighs: condition, and grams where there are some."""
     assert channel.unit is not None
     condition = WeightCondition.STABLE
-    known = MAPS.get(channel.profile)
+    known = _map_of(channel)
     if known is None:
         high, low = registers if channel.word_order is WordOrder.BIG else reversed(registers)
         value = float(struct.unpack(">f", struct.pack(">HH", high, low))[0])

@@ -22,6 +22,7 @@ class Profile(StrEnum):
 
     LAUMAS = "laumas"
     DINI_ARGEO = "dini-argeo"
+    DINI_ARGEO_4 = "dini-argeo-4"
     FLOAT = "float"
     INPUTS = "inputs"
     TEMPERATURE = "temperature"
@@ -48,9 +49,13 @@ class WordOrder(StrEnum):
     LITTLE = "little"
 
 
-WEIGHING: Final = frozenset({Profile.LAUMAS, Profile.DINI_ARGEO, Profile.FLOAT})
-WITHOUT_POINT: Final = frozenset({Profile.LAUMAS, Profile.DINI_ARGEO})
+CELLS: Final = 4
+"""Scales that a DGT4 keeps apart."""
+
+WITHOUT_POINT: Final = frozenset({Profile.LAUMAS, Profile.DINI_ARGEO, Profile.DINI_ARGEO_4})
 """Whose registers carry neither unit nor decimal point: both have to be configured."""
+
+WEIGHING: Final = WITHOUT_POINT | {Profile.FLOAT}
 
 ADDRESSED: Final = frozenset({Profile.FLOAT, Profile.INPUTS, Profile.TEMPERATURE})
 """Of which every maker has its own register."""
@@ -63,7 +68,7 @@ class ModbusChannel:
     `slave` 1..247; `profile` says which registers. `unit` and `decimals`: what a weight's register means (12345 with 1
     decimal and unit g: 1234.5 g). `address`: the register or input, counted from 0, where the profile has none of its
     own; `registers` and `word_order`: which table it is in, and how a float's halves follow each other. `scale`:
-    degrees Celsius in one count of a temperature register.
+    degrees Celsius in one count of a temperature register. `cell` 1..4: which scale of a transmitter for four.
     """
 
     channel: int
@@ -76,6 +81,7 @@ class ModbusChannel:
     registers: Registers = Registers.HOLDING
     word_order: WordOrder = WordOrder.BIG
     scale: float | None = None
+    cell: int | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError, in words for a person, where these do not fit each other."""
@@ -85,7 +91,9 @@ class ModbusChannel:
         if weighs != (self.unit is not None):
             raise ValueError("expected unit beside a profile that weighs, and only there")
         if (self.profile in WITHOUT_POINT) != (self.decimals is not None):
-            raise ValueError("expected decimals beside profile laumas or dini-argeo, and only there: see its display")
+            raise ValueError(
+                "expected decimals beside profile laumas or dini-argeo(-4), and only there: see its display"
+            )
         if (self.profile in ADDRESSED) != (self.address is not None):
             raise ValueError("expected address beside profile float, inputs or temperature, and only there")
         if self.scale is not None and self.profile is not Profile.TEMPERATURE:
@@ -94,8 +102,10 @@ class ModbusChannel:
             raise ValueError("expected registers beside profile float or temperature only")
         if self.word_order is WordOrder.LITTLE and self.profile is not Profile.FLOAT:
             raise ValueError("expected word_order beside profile float only")
+        if (self.profile is Profile.DINI_ARGEO_4) != (self.cell is not None):
+            raise ValueError(f"expected cell, 1 to {CELLS}, beside profile dini-argeo-4, and only there")
         if self.quantity is Quantity.NET and self.profile not in WITHOUT_POINT:
-            raise ValueError("expected quantity beside profile laumas or dini-argeo only")
+            raise ValueError("expected quantity beside profile laumas or dini-argeo(-4) only")
 
 
 @dataclass(frozen=True, slots=True)

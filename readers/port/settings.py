@@ -84,25 +84,33 @@ class PortSettings:
     @classmethod
     def of(cls, url: str) -> "PortSettings":
         """The port that `url` names. Raises ValueError, in words for a person, where it names none."""
-        scheme, separator, _ = url.partition("://")
+        scheme, separator, rest = url.partition("://")
         if not separator or scheme not in {DEVICE_SCHEME, SOCKET_SCHEME}:
             raise ValueError(f"expected an address that starts with {DEVICE_SCHEME}:/// or {SOCKET_PREFIX}")
+        # Not by urlsplit alone: names below /dev/serial may have a # in them.
+        place, _, query = rest.partition("?")
+        if not place.isprintable():
+            raise ValueError("expected an address of printable characters")
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-            options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+            options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
         except ValueError as error:
-            raise ValueError(f"expected {scheme}://..., {error}") from error
-        if parts.fragment:
-            raise ValueError("expected nothing after a #")
+            raise ValueError(f"expected {scheme}://...?name=value&name=value") from error
         if scheme == DEVICE_SCHEME:
-            if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
+            if not place.startswith("/") or place == "/":
                 raise ValueError("expected serial:// and a whole path: serial:///dev/serial/by-id/...")
-            return cls(parts.path, **_options(options, DEVICE_OPTIONS))
-        if not host or not port or parts.path.strip("/") or "@" in parts.netloc:
-            raise ValueError("expected socket://host:port")
-        shown = f"[{host}]" if ":" in host else host
-        return cls(f"{SOCKET_PREFIX}{shown}:{port}", **_options(options, SOCKET_OPTIONS))
+            return cls(place, **_options(options, DEVICE_OPTIONS))
+        return cls(f"{SOCKET_PREFIX}{_host_and_port(place)}", **_options(options, SOCKET_OPTIONS))
+
+
+def _host_and_port(place: str) -> str:
+    try:
+        parts = urlsplit(f"//{place}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"expected socket://host:port, {error}") from error
+    if not host or not port or parts.path.strip("/") or parts.fragment or "@" in parts.netloc:
+        raise ValueError("expected socket://host:port")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _options(given: Mapping[str, str], known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:

@@ -26,6 +26,10 @@ STUCK_READINGS: Final = 100
 """A cell and its converter are never quiet: so often the same raw number for so long is a dead input."""
 
 
+MOST_GREETING: Final = 20
+"""Lines of nonsense that are kept: enough to show what was heard."""
+
+
 @dataclass(slots=True)
 class _Raw:
     """The raw number that a channel said last, since when, and how often."""
@@ -54,6 +58,7 @@ class ScaleSession:
         self._out = bytearray()
         self._events: list[ReaderEvent] = []
         self._raw: dict[int, _Raw] = {}
+        self._greeting: list[Fault] = []
 
     # What a kind of scale does in its own way
 
@@ -87,7 +92,7 @@ class ScaleSession:
             if not self.is_over:
                 self.line(line)
         if self.splitter.junk_bytes:
-            self.notices.note(faults.noise(self.splitter.junk_bytes))
+            self._odd(faults.noise(self.splitter.junk_bytes))
             self.splitter.junk_bytes = 0
         self._settle()
 
@@ -136,6 +141,7 @@ class ScaleSession:
         self.sense_us = self.now_us
         if self.channels.condition is ReaderCondition.CONNECTING:
             self.channels.connect(self.now_us)
+            self._greeting.clear()
 
     def identify(self, identity: str) -> bool:
         """The device says who it is; False, and it is over, where another one was expected."""
@@ -150,10 +156,20 @@ class ScaleSession:
         """The connection is of no use any more."""
         if not self.is_over:
             self.fault, self.is_over = fault, True
+            for odd in self._greeting:
+                self.notices.note(odd)
 
     def junk(self, line: bytes) -> None:
         """A line that means nothing."""
-        self.notices.note(faults.junk(line, self.settings.dialect))
+        self._odd(faults.junk(line, self.settings.dialect))
+
+    def _odd(self, fault: Fault) -> None:
+        """Boards greet before they weigh: until there is sense nonsense is kept, and told only if none comes."""
+        if self.channels.condition is ReaderCondition.CONNECTING:
+            self._greeting.append(fault)
+            del self._greeting[:-MOST_GREETING]
+        else:
+            self.notices.note(fault)
 
     def tell(self, readings: Iterable[Reading]) -> None:
         """Samples of what a line means."""

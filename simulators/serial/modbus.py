@@ -93,6 +93,22 @@ def dini_argeo(address: int, pan: Pan, *, unit: str = "g", decimals: int = 1) ->
     return Slave(address, {READ_INPUT_REGISTERS: words})
 
 
+def dini_argeo_4(address: int, pans: Sequence[Pan], *, unit: str = "g", decimals: int = 1) -> Slave:
+    """A DGT4 as four scales: status and gross of each from 40202 on, net of each from 40214 on."""
+
+    def words() -> dict[int, int]:
+        found: dict[int, int] = {}
+        for number, pan in enumerate(pans):
+            status = (0b100001 if pan.grams < 0 else 0) | (0b10 if pan.stable else 0)
+            status |= {"underload": 0b100, "overload": 0b1000}.get(pan.trouble, 0)
+            high, low = _magnitude(pan.grams, unit, decimals)
+            at = 201 + 3 * number
+            found |= {at: status, at + 1: high, at + 2: low, 213 + 2 * number: high, 214 + 2 * number: low}
+        return found
+
+    return Slave(address, {READ_HOLDING: words})
+
+
 class ModbusLine:
     """Everything that hangs on one pair of wires. Requests are told apart by their length and CRC."""
 

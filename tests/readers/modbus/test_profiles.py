@@ -111,6 +111,8 @@ def test_temperatures_are_signed() -> None:
         {"profile": Profile.INPUTS, "address": 0, "registers": Registers.INPUT},
         {"profile": Profile.TEMPERATURE, "address": 0, "word_order": WordOrder.LITTLE},
         {"profile": Profile.LAUMAS, "unit": GRAM},
+        {"profile": Profile.LAUMAS, "unit": GRAM, "decimals": 0, "cell": 1},
+        {"profile": Profile.DINI_ARGEO_4, "unit": GRAM, "decimals": 0},
         {"profile": Profile.LAUMAS, "decimals": 0},
         {"profile": Profile.LAUMAS, "unit": GRAM, "decimals": 0, "address": 6},
         {"profile": Profile.FLOAT, "unit": GRAM},

@@ -13,7 +13,7 @@ from readers.model import (
     WeightUnit,
 )
 from readers.port.settings import PortSettings
-from simulators.serial.modbus import READ_INPUT_REGISTERS, ModbusLine, Slave, dini_argeo, laumas
+from simulators.serial.modbus import READ_INPUT_REGISTERS, ModbusLine, Slave, dini_argeo, dini_argeo_4, laumas
 from simulators.serial.scales import Pan
 from tests.readers.port.loopback import Loopback, TurnedClock
 
@@ -81,6 +81,25 @@ def test_several_devices_on_one_line() -> None:
     pans[0].trouble = "overload"
     loop.turn(0.3)
     assert (weights(loop, 1)[-1].condition, weights(loop, 1)[-1].grams) == (WeightCondition.OVERLOAD, None)
+
+
+@pytest.mark.parametrize("quantity", Quantity)
+def test_a_transmitter_for_four_scales_is_asked_once_for_all(quantity: Quantity) -> None:
+    pans = [Pan(10.0), Pan(-20.5), Pan(30.0, stable=False), Pan(40.0, trouble="overload")]
+    devices = tuple(
+        ModbusChannel(cell, 7, Profile.DINI_ARGEO_4, quantity, unit=GRAM, decimals=1, cell=cell) for cell in range(1, 5)
+    )
+    slave = dini_argeo_4(7, pans)
+    loop = connected(devices, [slave])
+    loop.turn(2)
+    last = [weights(loop, cell)[-1] for cell in range(1, 5)]
+    assert [(sample.condition, sample.grams) for sample in last] == [
+        (WeightCondition.STABLE, 10.0),
+        (WeightCondition.STABLE, -20.5),
+        (WeightCondition.MOVING, 30.0),
+        (WeightCondition.OVERLOAD, None),
+    ]
+    assert slave.asked <= 21
 
 
 def test_one_request_on_the_wire_at_a_time_and_silence_before_the_next() -> None:

@@ -36,6 +36,11 @@ def test_what_is_not_said_is_as_the_device_usually_has_it() -> None:
         ("socket://10.0.0.5:4001", "socket://10.0.0.5:4001", "10.0.0.5:4001"),
         ("socket://[::1]:4001/?echo=1", "socket://[::1]:4001", "[::1]:4001"),
         ("serial:///dev/ttyS0", "/dev/ttyS0", "/dev/ttyS0"),
+        (
+            "serial:///dev/serial/by-id/usb-A#1+2-port0?echo=0",
+            "/dev/serial/by-id/usb-A#1+2-port0",
+            "/dev/serial/by-id/usb-A#1+2-port0",
+        ),
     ],
 )
 def test_where_it_is(url: str, device: str, address: str) -> None:
@@ -56,7 +61,8 @@ def test_where_it_is(url: str, device: str, address: str) -> None:
         ("serial:///dev/x?parity=even", "parity as one of N, E"),
         ("serial:///dev/x?bytesize=9", "bytesize"),
         ("serial:///dev/x?baudrate", "expected serial://"),
-        ("serial:///dev/x#1", "#"),
+        ("serial:///dev/x\0y", "printable"),
+        ("socket://h:1#1", "host:port"),
         ("socket://10.0.0.5", "host:port"),
         ("socket://10.0.0.5:0", "host:port"),
         ("socket://10.0.0.5:70000", "expected socket://"),

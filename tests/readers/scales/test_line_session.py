@@ -138,6 +138,18 @@ def test_lost_lines_and_restarts_are_told_apart() -> None:
     assert {sample.grams for sample in weights(loop)} == {1.0}
 
 
+def test_a_greeting_before_the_first_weight_is_no_complaint() -> None:
+    device = ShelfBoard([Cell(0, Pan(1.0))], interval_s=0.5)
+    loop = Loopback(session_of("r", board((0,)), None), device, TurnedClock())
+    loop.say(device.restart() + b"x" * 2000 + b"\r\nReadings:\r\n")
+    loop.ask(b"")
+    loop.turn(20)
+    assert weights(loop)
+    assert kinds(loop) == []
+    loop.say(b"nonsense\n")
+    assert kinds(loop) == ["frame_error"]
+
+
 def test_another_board_on_the_line_is_not_used() -> None:
     device = ShelfBoard([Cell(0, Pan(1.0))], "bay8")
     for loop in (connected(board((0,), "bay7"), device), connected(board((0,)), device, known="bay7")):
