@@ -70,7 +70,7 @@ def evaluate(
     if rare:
         _score_rare(item_days, first_seed, jobs, as_json=as_json)
         return
-    names = scenarios or scenario_names()
+    names = list(dict.fromkeys(scenarios or scenario_names()))
     _check(names)
     kept = Cache() if cache is None else Cache.at(cache)
     reports = _reports(names, range(first_seed, first_seed + seeds), entries(_rivals(rules)), kept, jobs, by)

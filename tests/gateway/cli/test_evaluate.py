@@ -1,5 +1,6 @@
 """`tallygate evaluate` as a command: tables of 80 columns, JSON, exit codes, files, the cache."""
 
+import importlib.util
 import json
 import os
 import re
@@ -143,6 +144,16 @@ def test_wrong_usage(arguments: tuple[str, ...], words: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_without_numpy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "gateway.cli.find_spec", lambda name: None if name == "numpy" else importlib.util.find_spec(name)
+    )
+    result = run("quiet-rack")
+    assert result.exit_code == 2
+    assert "tallygate[lab]" in result.stderr
+    assert "evaluate" not in CliRunner().invoke(app, ["--help"]).stdout
 
 
 # -- files of one's own -----------------------------------------------------------------------------------------
