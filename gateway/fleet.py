@@ -159,8 +159,10 @@ class Fleet:
     def _alert_antenna(self, state: ReaderState, port: int) -> None:
         subject = f"{state.reader}:{port}"
         if state.antennas.get(port) is AntennaCondition.DOWN:
-            hint = "check the cable and the antenna; departures of its zone wait until it is back"
-            self._alerts.raise_(AlertKind.ANTENNA_DOWN, subject, "the reader says this antenna is not connected", hint)
+            hint = (
+                "check its cable, and the antenna or scale; its zone is marked, and departures wait, until it is back"
+            )
+            self._alerts.raise_(AlertKind.ANTENNA_DOWN, subject, "its reader gets nothing from it", hint)
         else:
             self._alerts.clear(AlertKind.ANTENNA_DOWN, subject)
 

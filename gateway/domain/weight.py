@@ -8,12 +8,12 @@ still until there is one.
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.domain.countable import MOST_PIECES, count_sd, countable_pieces, level_sd_g, step_sd_g
 from gateway.domain.hypotheses import Kind, Outcome, Shift, Verdict, explain
-from gateway.domain.params import Bin, Sku
+from gateway.domain.params import Bin
+from gateway.domain.product import take_up
 from gateway.domain.records import BinRecord, ProductRecord
 from gateway.domain.settle import GATE_SHARE, Level, Settler
 from gateway.domain.zones import US_PER_S
@@ -25,10 +25,6 @@ SAVE_SHARE = 0.05
 OVERLOAD_SHARE = 1.05
 # The zero of an empty bin follows its weight at most at this share of the lightest piece a second.
 ZERO_SHARE_PER_S = 0.02
-# A piece teaches its product's weight as if at most so many had been weighed before: batches differ.
-LEARNT_PIECES = 100
-# A learnt weight further than this from the configured one is another product, or a wrong scale.
-LEARNT_SHARE = 0.02
 # Values of the cells of one plate belong together when none is older than this.
 CELLS_APART_US = 1 * US_PER_S
 # A scale that was switched off and shows nothing may have zeroed itself with its goods on: so many pieces do not
@@ -64,37 +60,12 @@ CONDITIONS = {
 }
 
 
-@dataclass(slots=True)
-class Product:
-    """One SKU of the bin at run time: its pieces, and the unit weight as it was configured and then learnt."""
-
-    sku: Sku
-    pieces: int
-    unit_g: float
-    learnt: float = 0.0
-
-    def learn(self, piece_g: float, sd_g: float) -> None:
-        """A piece weighed so much, give or take the scale's own `sd_g`."""
-        variance = (self.sku.variation * self.sku.unit_weight_g) ** 2 + sd_g**2
-        prior = variance / max(self.sku.tolerance * self.sku.unit_weight_g, 1e-9) ** 2
-        self.unit_g += (piece_g - self.unit_g) / (prior + self.learnt + 1)
-        furthest_g = LEARNT_SHARE * self.sku.unit_weight_g
-        self.unit_g = min(max(self.unit_g, self.sku.unit_weight_g - furthest_g), self.sku.unit_weight_g + furthest_g)
-        self.learnt = min(self.learnt + 1, LEARNT_PIECES)
-
-    def tolerance(self, sd_g: float) -> float:
-        """The relative standard deviation of the unit weight, as far as it has been learnt."""
-        variance = (self.sku.variation * self.sku.unit_weight_g) ** 2 + sd_g**2
-        prior = variance / max(self.sku.tolerance * self.sku.unit_weight_g, 1e-9) ** 2
-        return math.sqrt(variance / (prior + self.learnt)) / self.sku.unit_weight_g
-
-
 class WeightBin:
     """Fed the samples of its channels in the order of time."""
 
     def __init__(self, params: Bin, record: BinRecord | None = None) -> None:
         self.params = params
-        self.products = [_product(sku, record) for sku in params.skus]
+        self.products = [take_up(sku, record) for sku in params.skus]
         self.lightest_g = min(product.unit_g for product in self.products)
         self.verdicts: Counter[Verdict] = Counter()
         self.reconciled = 0
@@ -421,16 +392,6 @@ class WeightBin:
         self._pending_g = 0.0
         self._step(level.grams - before.grams, None)
         self._check(quiet=False)
-
-
-def _product(sku: Sku, record: BinRecord | None) -> Product:
-    """A product as the ledger knows it; a learnt weight only while the configured one is the same."""
-    known = record.product(sku.gtin) if record is not None else None
-    if known is None:
-        return Product(sku, 0, sku.unit_weight_g)
-    if known.configured_g != sku.unit_weight_g:
-        return Product(sku, known.pieces, sku.unit_weight_g)
-    return Product(sku, known.pieces, known.unit_g, known.learnt)
 
 
 def _is_mixed(outcome: Outcome) -> bool:

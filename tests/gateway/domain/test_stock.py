@@ -363,3 +363,52 @@ def test_tagged_items_of_a_shelf_whose_zone_is_gone_leave_with_it() -> None:
         changes += [(c.zone, c.change, c.quantity) for c in made.changes] if made is not None else []
     assert changes == [("a", -5, 0)]
     assert list(after.stock) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_whatever_tags_and_shelves_say_the_deltas_add_up(seed: int) -> None:
+    """Items come and go, shelves count, are blind, come and go, and change precedence, in any order."""
+    random = Random(seed)
+    stock, floor, back = Stock(), zone("floor"), zone("back", ZoneKind.BACKROOM)
+    zones = {"floor": floor, "back": back}
+    keys = [(gtin, name) for gtin in GTINS[:2] for name in zones]
+    told: dict[StockKey, int] = {}
+    present: dict[int, LiveZone] = {}
+    shelved: dict[StockKey, Tally | None] = {}
+    by_tags: frozenset[StockKey] = frozenset()
+    for _ in range(40):
+        serial = random.randrange(6)
+        left = present.get(serial)
+        entered = random.choice([floor, back, None])
+        if left is not None or entered is not None:
+            was = Presence.PRESENT if left is not None else Presence.GLIMPSED
+            now = Presence.PRESENT if entered is not None else Presence.DEPARTED
+            item = Item(identity(serial, serial % 2), [tag(serial, serial % 2)], 0)
+            made = [stock.apply([Transition(item, was, left, now, entered, Cause.MOVED)])]
+            present.pop(serial, None)
+            if entered is not None:
+                present[serial] = entered
+        else:
+            made = []
+        if random.random() < 0.5:
+            pieces = random.randrange(5)
+            counts = {random.choice(keys): random.choice([None, Tally(pieces, random.choice([0, pieces]))])}
+            shelved.update(counts)
+            if random.random() < 0.3:
+                by_tags = frozenset(random.sample(keys, 2))
+                made.append(stock.shelve(counts, zones, by_tags))
+            else:
+                made.append(stock.shelve(counts, zones))
+        made += stock.confirm(zones.values(), 0)
+        for change in (change for one in made if one is not None for change in one.changes):
+            key = change.gtin, change.zone
+            assert told.get(key, 0) + change.change == change.quantity >= change.confirmed >= 0
+            told[key] = change.quantity
+        for key in keys:
+            tally = shelved.get(key)
+            read = sum(place.id == key[1] for number, place in present.items() if GTINS[number % 2] == key[0])
+            assert told.get(key, 0) == (read if tally is None or key in by_tags else tally.quantity)
+        assert {(row.gtin, row.zone): row.quantity for row in stock} == {
+            key: count for key, count in told.items() if count
+        }
