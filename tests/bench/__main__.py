@@ -6,13 +6,23 @@ Timings are not tests: the figures depend on the machine, the ratios less so. Th
 import json
 import sys
 
-from tests.bench import bench_decode, bench_ledger, bench_line, bench_scale, bench_serial, bench_shelf, bench_uplink
+from tests.bench import (
+    bench_decode,
+    bench_ledger,
+    bench_line,
+    bench_replay,
+    bench_scale,
+    bench_serial,
+    bench_shelf,
+    bench_uplink,
+)
 
 BENCHES = {
     "decode": bench_decode.run,
     "line": bench_line.run,
     "ledger": bench_ledger.run,
     "uplink": bench_uplink.run,
+    "replay": bench_replay.run,
     "scale": bench_scale.run,
     "serial": bench_serial.run,
     "shelf": bench_shelf.run,
