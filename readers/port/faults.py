@@ -8,6 +8,9 @@ from readers.model import Fault
 SHOWN_NAMES = 3
 """Enough to recognise the device that was meant."""
 
+SHOWN_CHARACTERS = 64
+"""Of what a device says of itself."""
+
 
 def not_opened(device: str, error: OSError, present: Sequence[str]) -> Fault:
     """The port cannot be opened or set; `present` are the stable names of the ports that are there."""
@@ -67,7 +70,7 @@ def defect(address: str) -> Fault:
 
 def another_device(address: str, expected: str, found: str) -> Fault:
     """The port is there, the device behind it is not the one it was."""
-    text = f"the device at {address} says it is {found!r}, not {expected!r}"
+    text = f"the device at {address} says it is {found[:SHOWN_CHARACTERS]!r}, not {expected!r}"
     hint = "nothing of it is used: plug the right one in, or configure the new one (its serial_number, its calibration)"
     return Fault("another_device", text, hint)
 

@@ -8,8 +8,12 @@ IDLE_US: Final = 1_000_000
 """A line is sent in one go; what is left of it after so long was the beginning of one that never came whole."""
 
 
+NO_TEXT: Final = b"\x00\x11\x13"
+"""NULs come with the power; XON and XOFF from scales whose flow control is on, between any two characters."""
+
+
 class LineSplitter:
-    """Lines end with CR, LF or both. Empty ones, and NULs as they come with the power, are passed over.
+    """Lines end with CR, LF or both. Empty ones, and bytes that are no text, are passed over.
 
     The first line after opening is dropped: nothing says that its beginning was heard. `junk_bytes` counts what was
     dropped, but for that one.
@@ -45,7 +49,7 @@ class LineSplitter:
             self._pending += piece
 
     def _end_line(self, lines: list[bytes]) -> None:
-        line = bytes(self._pending).replace(b"\x00", b"")
+        line = bytes(self._pending).translate(None, NO_TEXT)
         self._pending.clear()
         skipped, self._skips = self._skips, False
         if self._is_first:

@@ -30,6 +30,12 @@ def test_nuls_of_a_power_up_are_passed_over() -> None:
     assert splitter.feed(b"\x00\x00\x00S S\r\n\x00\r\n", 0) == [b"S S"]
 
 
+def test_flow_control_characters_are_no_text() -> None:
+    splitter = LineSplitter()
+    splitter.trust()
+    assert splitter.feed(b"\x11S S   \x13  10\x110.00 g\x13\r\n\x11", 0) == [b"S S     100.00 g"]
+
+
 def test_a_line_without_end_is_dropped_and_counted_and_the_next_one_read() -> None:
     splitter = LineSplitter()
     splitter.feed(b"\n", 0)
@@ -53,4 +59,4 @@ def test_any_bytes_cost_nothing_but_themselves(pieces: list[bytes]) -> None:
     for number, piece in enumerate(pieces):
         for line in splitter.feed(piece, number):
             assert 0 < len(line) <= MAX_LINE_BYTES
-            assert not set(line) & set(b"\r\n\x00")
+            assert not set(line) & set(b"\r\n\x00\x11\x13")
