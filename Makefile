@@ -8,7 +8,7 @@ SOURCES := gateway readers config simulators tests
 # Where third-party vectors are at hand, tests use them; elsewhere those tests say that they are skipped.
 export LLRP_VECTORS SERIAL_VECTORS
 
-.PHONY: help demo test test-long soak check format bench accuracy interop lock clean
+.PHONY: help demo test test-long soak fuzz audit check format bench accuracy interop lock clean
 help:               ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
@@ -23,8 +23,17 @@ test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
 
 soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 repeats a run
-	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 SHOP_HOURS=1000 \
+	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 SHOP_HOURS=1000 FRAME_STRIDE=5 SOAK_MINUTES=5 \
 		$(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
+
+fuzz: $(READY) system-packages  ## broken frames, files and requests for longer; FAULT_SEED=7 takes other ones
+	FRAME_STRIDE=5 $(BIN)/pytest -s --timeout 1800 $(ARGS) tests/faults/test_bad_frames.py \
+		tests/faults/test_requests.py tests/config/test_loader.py tests/gateway/consumer/test_decode.py
+
+audit: $(READY)     ## known weaknesses of the dependencies, where the database can be reached
+	$(BIN)/pip install --quiet pip-audit
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock || \
+		{ echo "weaknesses were found, or the database (pypi.org) cannot be reached: see above"; exit 1; }
 
 check: $(READY)     ## format, lint, types; the tidiness of the structure is a test
 	$(BIN)/ruff format --check $(SOURCES)

@@ -76,6 +76,7 @@ class AlertBoard:
         self._utc_us = utc_us
         self._publish = publish
         self._standing: dict[tuple[AlertKind, str], Standing] = {}
+        self._silent: set[AlertKind] = set()
         self.raised: dict[AlertKind, int] = dict.fromkeys(AlertKind, 0)
 
     def __iter__(self) -> Iterator[Standing]:
@@ -86,16 +87,27 @@ class AlertBoard:
         key = kind, subject
         if key in self._standing:
             return
+        if len(self._standing) >= MAX_STANDING_ALERTS:
+            self._keep_to_itself(kind, subject, text)
+            return
         self.raised[kind] += 1
         log.warning("%s %s: %s (%s)", kind.value, subject, text, hint)
-        if len(self._standing) < MAX_STANDING_ALERTS:
-            standing = self._standing[key] = Standing(kind, subject, text, hint, self._utc_us())
-            self._publish(self.payload(standing))
+        standing = self._standing[key] = Standing(kind, subject, text, hint, self._utc_us())
+        self._publish(self.payload(standing))
+
+    def _keep_to_itself(self, kind: AlertKind, subject: str, text: str) -> None:
+        """The board is full and does not remember this one, which may be raised at every tick: said once a kind."""
+        if kind not in self._silent:
+            self._silent.add(kind)
+            log.warning(
+                "%s %s: %s (and others: %s alerts stand already)", kind.value, subject, text, MAX_STANDING_ALERTS
+            )
 
     def clear(self, kind: AlertKind, subject: str) -> None:
         """The trouble is over; nothing happens where there was none."""
         standing = self._standing.pop((kind, subject), None)
         if standing is not None:
+            self._silent.clear()
             log.info("%s %s: cleared", kind.value, subject)
             self._publish(self.payload(standing, cleared=True))
 

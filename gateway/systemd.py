@@ -18,7 +18,9 @@ class Notifier:
         # A leading @ stands for the NUL of an abstract socket.
         self._address = "\0" + address[1:] if address.startswith("@") else address
         watchdog_us = int(environ.get("WATCHDOG_USEC", "0") or "0")
-        self.watchdog_s = watchdog_us / US_PER_S if watchdog_us else None
+        # Inherited from a parent that systemd watches, it is the parent's (sd_watchdog_enabled(3)).
+        is_ours = environ.get("WATCHDOG_PID", "") in {"", str(os.getpid())}
+        self.watchdog_s = watchdog_us / US_PER_S if watchdog_us and is_ours else None
 
     def say(self, *lines: str) -> None:
         """Send `KEY=value` lines as one message. Nobody listening (a socket inherited from a shell) is no failure."""

@@ -47,6 +47,8 @@ RETAINED_LIMIT_S = 10.0
 MAX_WAITING_ALERTS = 200
 # Commands that wait for their turn; beyond it the newest are dropped, and counted.
 MAX_WAITING_COMMANDS = 32
+# After each answer, and as long as it took: whoever asks without end gets half of the loop at most.
+LEAST_REST_S = 0.01
 # Whoever asks names the topic of the answer, and the verb; longer ones are not meant seriously.
 # What an asker may choose for the answer: brokers end the session of who publishes to anything stranger.
 PLAIN_TOPIC = re.compile(r"[A-Za-z0-9_.:@=/-]{1,256}")
@@ -316,6 +318,7 @@ class Uplink:
         """Answer commands, one after the other."""
         while True:
             message = await self._requests.get()
+            began_us = self._clock.monotonic_us()
             verb = message.topic.removeprefix(self._topics.command(""))
             answer = await self._commands.answer(verb, message.payload)
             topic = self._reply_topic(verb, message.properties.response_topic or "")
@@ -325,6 +328,7 @@ class Uplink:
             except PacketTooLargeError as error:
                 # The asker's own choice of words (topic, correlation data), and its loss: no alert.
                 log.warning("broker: no answer to %s: %s", verb[:MAX_VERB], error.text)
+            await asyncio.sleep(max(LEAST_REST_S, (self._clock.monotonic_us() - began_us) / 1e6))
 
     def _reply_topic(self, verb: str, wanted: str) -> str:
         """Where an answer goes: not into the topics by which this gateway itself speaks, and not nowhere."""

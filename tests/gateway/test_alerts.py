@@ -76,3 +76,15 @@ def test_beyond_the_limit_only_the_log_tells() -> None:
     test.board.clear(AlertKind.ANTENNA_DOWN, "r:0")
     test.board.raise_(AlertKind.ANTENNA_DOWN, "new", "x", "y")
     assert test.said[-1].subject == "new"
+
+
+def test_a_full_board_does_not_repeat_itself_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    test = Board()
+    for number in range(MAX_STANDING_ALERTS):
+        test.board.raise_(AlertKind.READER_DOWN, f"reader-{number}", "gone", "look")
+    caplog.clear()
+    for _ in range(50):
+        test.board.raise_(AlertKind.ANTENNA_DOWN, "r:1", "pulled", "plug it in")
+        test.board.raise_(AlertKind.ZONE_STALE, "floor", "stale", "look")
+    assert len(caplog.records) == 2
+    assert "500 alerts stand already" in caplog.text

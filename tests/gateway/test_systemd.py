@@ -1,4 +1,5 @@
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,3 +50,10 @@ def test_a_socket_that_is_gone_is_no_failure(tmp_path: Path, caplog: pytest.LogC
 def test_the_watchdog_interval_comes_in_microseconds() -> None:
     assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog_s == 30.0
     assert Notifier({"WATCHDOG_USEC": ""}).watchdog_s is None
+
+
+def test_a_watchdog_that_watches_the_parent_is_not_ours() -> None:
+    watched = {"WATCHDOG_USEC": "30000000"}
+    assert Notifier({**watched, "WATCHDOG_PID": str(os.getpid())}).watchdog_s == 30.0
+    assert Notifier({**watched, "WATCHDOG_PID": str(os.getppid())}).watchdog_s is None
+    assert Notifier(watched).watchdog_s == 30.0
