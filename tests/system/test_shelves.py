@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gateway.daemon import Gateway
 from gateway.domain.zones import ZoneState
 from simulators.serial.bench import SerialBench, serial_bench
 from simulators.serial.scales import Cell, MtSicsScale, Pan, ShelfBoard
+from simulators.shelf import Gondola, Goods, Habits, Shelf
 from tests.broker import Broker
 from tests.rig import GTIN, LIMIT_S, QUICK_ZONE, Listener, Rig, Stock, eventually, hurry, in_step, ours, theirs
 
@@ -216,3 +218,59 @@ async def _shows_shelves(gateway: Gateway) -> None:
     assert 'tallygate_shelf_trusted{antenna="4",reader="board-8"} 1.0' in metrics
     assert 'tallygate_shelf_steps_total{reason="sure"} 1.0' in metrics
     assert OTHER not in metrics
+
+
+GONDOLA_S = 25.0
+CHANNELS = range(1, 9)
+
+
+def gondola_text(rig: Rig) -> str:
+    """Eight bins of one product each, four in each of two zones, behind one board."""
+    lines = [rig.text()]
+    lines += [f'[[zones]]\nid = "{name}"\nkind = "shelf"\n{QUICK_ZONE}' for name in ("left", "right")]
+    lines.append(
+        f'[[readers]]\nid = "bay7"\ndriver = "scale"\nurl = "serial://{rig.folder}/port"\ndialect = "shelf-line"'
+    )
+    for channel in CHANNELS:
+        zone, gtin, unit_g = _place(channel)
+        lines.append(
+            f'[[readers.channels]]\nchannel = {channel}\nzone = "{zone}"\ngtin = "{gtin}"\nunit_weight_g = {unit_g}'
+        )
+    return "\n".join(lines)
+
+
+def _place(channel: int) -> tuple[str, str, float]:
+    product = channel % 3
+    return ("left" if channel < 5 else "right"), (GTIN, OTHER, THIRD)[product], (120.0, 250.0, 700.0)[product]
+
+
+async def play(gondola: Gondola, pans: dict[int, Pan]) -> None:
+    """What lies on the pans changes as the gondola's scales say, in real time."""
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    for channel, sample in gondola.samples():
+        await asyncio.sleep(begun_s + sample.at_us / 1e6 - loop.time())
+        pans[channel].grams, pans[channel].stable = sample.grams, not sample.moving
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_gondola_of_eight_scales_ends_with_what_lies_on_it(rig: Rig, tmp_path: Path, seed: int) -> None:
+    shelves = {}
+    for channel in CHANNELS:
+        _, gtin, unit_g = _place(channel)
+        goods = [Goods(gtin, unit_g, pieces=8)]
+        habits = Habits(events_per_hour=500, touches_per_hour=100, leans_per_hour=0)
+        shelves[channel] = Shelf(goods, habits, seed=100 * seed + channel, duration_s=GONDOLA_S)
+    pans = {channel: Pan(next(shelf.samples()).grams) for channel, shelf in shelves.items()}
+    truth: Counter[tuple[str, str]] = Counter()
+    for channel, shelf in shelves.items():
+        zone, gtin, _ = _place(channel)
+        truth[gtin, zone] += shelf.counts(GONDOLA_S)[gtin]
+    board = ShelfBoard([Cell(channel, pan) for channel, pan in pans.items()])
+    with serial_bench(tmp_path / "port", board):
+        async with rig.gateway(gondola_text(rig)) as gateway, rig.consumer() as consumer:
+            await eventually(lambda: sum(ours(gateway).values()) == 64)
+            await play(Gondola(shelves), pans)
+            await reaches(gateway, consumer, dict(truth))
+            assert gateway.line.transitions["weighed"] > 64
