@@ -100,7 +100,7 @@ def test_nothing_in_a_session_is_malformed(tmp_path: Path, personality: Personal
     assert {61, 62, 63, 100} <= kinds
 
 
-@pytest.mark.skipif("LLRP_VECTORS" not in os.environ, reason="LLRP_VECTORS does not name the folder of LLRP vectors")
+@pytest.mark.skipif(not os.environ.get("LLRP_VECTORS"), reason="LLRP_VECTORS does not name the folder of LLRP vectors")
 def test_the_one_false_alarm_is_raised_for_a_real_reader_too(tmp_path: Path) -> None:
     """tshark takes Identification's content two bytes short; its verdict on ours is that on a recorded reader's."""
     recorded = Path(os.environ["LLRP_VECTORS"]).parent / "r420" / "GetReaderConfigResponse-000.bytes"

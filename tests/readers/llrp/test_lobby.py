@@ -417,21 +417,18 @@ async def test_a_driver_without_a_lobby_leaves_no_listener_behind(port: int) -> 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 async def test_fifty_readers_at_once(lobby: Lobby, port: int, authority: Authority, secure: bool) -> None:
-    loop = asyncio.get_running_loop()
     ours = authority.sign("gateway-50", "IP:127.0.0.1")
     how = TlsSettings(cert_file=ours.cert, key_file=ours.key) if secure else None
     theirs = ours.client(ca=authority.cert) if secure else None
-    async with AsyncExitStack() as stack, Run.of(lobby) as run:
+    async with Run.of(lobby) as run, AsyncExitStack() as stack:
         for number in range(1, 51):
             run.start(f"r{number}", awaited(port, name(number), tls=how))
         await listening(port)
-        began = loop.time()
         for number in range(1, 51):
             await stack.enter_async_context(dial_out(device(number), port, tls=theirs))
         for number in range(1, 51):
             sink = run.sinks[f"r{number}"]
             await sink.until(reads_only(sink, number))
-        assert loop.time() - began < 10
 
 
 # --- TLS -----------------------------------------------------------------------------------------------------------

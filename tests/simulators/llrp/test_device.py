@@ -327,7 +327,7 @@ def test_nothing_that_a_client_sends_breaks_the_reader(
     assert events(client.connect())[0].num("Status") == ConnectionStatus.SUCCESS
 
 
-@pytest.mark.skipif("LLRP_VECTORS" not in os.environ, reason="LLRP_VECTORS does not name the folder of LLRP vectors")
+@pytest.mark.skipif(not os.environ.get("LLRP_VECTORS"), reason="LLRP_VECTORS does not name the folder of LLRP vectors")
 def test_capabilities_are_those_that_a_real_r420_was_recorded_with() -> None:
     recorded = Path(os.environ["LLRP_VECTORS"]).parent / "r420" / "GetReaderCapabilitiesResponse-000.bytes"
     body = recorded.read_bytes()
