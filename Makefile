@@ -22,8 +22,9 @@ test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest -m slow $(ARGS)
 	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
 
-soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 repeats a run
-	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 SHOP_HOURS=1000 FRAME_STRIDE=5 SOAK_MINUTES=5 OFFLINE_DELTAS=5000000 \
+soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 chooses other luck
+	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 READER_ROUNDS=60 \
+		SHOP_HOURS=1000 FRAME_STRIDE=5 SOAK_MINUTES=5 OFFLINE_DELTAS=5000000 \
 		$(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
 
 fuzz: $(READY) system-packages  ## broken frames, files and requests for longer; FAULT_SEED=7 takes other ones
