@@ -16,18 +16,27 @@ SLLURP = command(PEER, "sllurp")
 async def run(
     stage: Stage, verb: str, *options: str, ends_itself: bool = False, expected: set[str] = ALL_TAGS
 ) -> tuple[int, str]:
+    """Its exit status, and what it said; until it was interrupted, where it has to be: its threads may trip then."""
     arguments = [*SLLURP, verb, "-p", str(stage.port), *options, "127.0.0.1"]
+    until_then: list[str] = []
+
+    def enough(said: str) -> bool:
+        if not all(epc in said for epc in expected):
+            return False
+        until_then.append(said)
+        return True
+
     # Its -t stops the ROSpec, not the program: a person would press Ctrl-C.
-    until = None if ends_itself else lambda said: all(epc in said for epc in expected)
-    return await ran(arguments, environment(PEER), until=until)
+    status, said = await ran(arguments, environment(PEER), until=None if ends_itself else enough)
+    return status, until_then[0] if until_then else said
 
 
 async def test_inventory(tmp_path: Path) -> None:
     async with staged() as stage:
         status, said = await run(stage, "inventory", "-a", "1,2", "-n", "1", "--keepalive-interval", "50")
-        assert status == 0
+        assert status == 0, said
         assert "ERROR" not in said
-        assert "Traceback" not in said
+        assert "Traceback" not in said, said
         assert stage.refusals() == []
         kinds = stage.kinds()
         assert {MessageType.ADD_ROSPEC, MessageType.ENABLE_ROSPEC, MessageType.SET_READER_CONFIG} <= set(kinds)
@@ -39,7 +48,7 @@ async def test_inventory(tmp_path: Path) -> None:
 async def test_inventory_for_a_while_reports_each_tag_once_at_its_end(tmp_path: Path) -> None:
     async with staged() as stage:
         status, said = await run(stage, "inventory", "-a", "1,2", "-t", "0.2", "-s", "1", "-P", "64")
-        assert status == 0
+        assert status == 0, said
         assert {said.count(f"'EPC': b'{epc}'") for epc in ALL_TAGS} == {1}
         assert stage.refusals() == []
         assert stage.malformed(tmp_path) == []
@@ -50,8 +59,8 @@ async def test_inventory_with_a_filter_and_impinj_s_extensions(tmp_path: Path) -
         options = ("-a", "0", "-n", "1", "--tag-filter-mask", "3074", "--impinj-reports", "--impinj-search-mode", "1")
         wanted = {epc for epc in ALL_TAGS if epc.startswith("3074")}
         status, said = await run(stage, "inventory", *options, expected=wanted)
-        assert status == 0
-        assert "Traceback" not in said
+        assert status == 0, said
+        assert "Traceback" not in said, said
         assert set(re.findall(r"'EPC': b'(\w+)'", said)) == wanted
         assert "'ImpinjRFPhaseAngle'" in said
         assert stage.refusals() == []
@@ -63,7 +72,7 @@ async def test_reset_deletes_what_another_client_left(tmp_path: Path) -> None:
     async with staged() as stage:
         await run(stage, "inventory", "-a", "1,2", "-n", "1")
         status, said = await run(stage, "reset", ends_itself=True)
-        assert status == 0
+        assert status == 0, said
         assert "ERROR" not in said
         assert stage.server.connections == 2
         assert stage.server.device.operations.rospec_parameters() == ()
