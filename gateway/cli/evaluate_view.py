@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.cli.output import columns, pairs
 from gateway.evaluate.files import Pair
+from gateway.evaluate.grids import FLOOR
 from gateway.evaluate.interval import Interval
 from gateway.evaluate.rare import Finding
 from gateway.evaluate.report import (
@@ -166,8 +167,9 @@ def _numbers(standing: Standing) -> str:
             _items(standing.error.margin),
             f"{100 * standing.share:.2f}",
             _items(standing.excess.value),
-            _rate(standing.false_departures),
-            _shown(standing.false_moves, 3),
+            # The floor's silence between two zones is no mistake.
+            "-" if standing.of.rule == FLOOR else _rate(standing.false_departures),
+            "-" if standing.of.rule == FLOOR else _shown(standing.false_moves, 3),
             _shown(100 * standing.missed, 1),
             _shown(100 * standing.late, 1),
             _seconds(p50_s),

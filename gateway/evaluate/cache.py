@@ -18,7 +18,10 @@ from simulators.shop.recorder import AntennaEvent, LinkEvent
 ROOT = Path(__file__).parent.parent.parent
 # Whatever of these changes makes worthless what was kept.
 STORE_SOURCES = ("simulators/*.py", "simulators/shop/*.py")
-RULE_SOURCES = ("gateway/evaluate/*.py", "gateway/evaluate/rules/*.py")
+RULE_SOURCES = (
+    *(f"gateway/evaluate/{name}.py" for name in ("changes", "readings", "score", "tracks")),
+    "gateway/evaluate/rules/*.py",
+)
 COLUMNS = ("received_us", "taken_us", "stamp_us", "antenna", "tag", "rssi_dbm")
 
 

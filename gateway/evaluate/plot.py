@@ -41,6 +41,8 @@ def draw(reports: Sequence[ScenarioReport], path: Path) -> None:
     axes.set_xticks(range(len(reports)), [each.name for each in reports])
     axes.set_ylabel("count error over the floor (items)")
     seeds = sorted({seed for each in reports for seed in each.seeds})
-    axes.set_title(f"Count error by rule, each rival at its best setting; {len(seeds)} {kind_of_seeds(seeds)} seeds")
+    axes.set_title(
+        f"Count error by rule, each rival at its best setting; {kind_of_seeds(seeds)} seeds {seeds[0]} to {seeds[-1]}"
+    )
     axes.legend(ncols=3, fontsize="small")
     figure.savefig(path)
