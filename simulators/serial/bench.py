@@ -142,7 +142,8 @@ class SerialBench:
             self._wake.cancel()
             self._wake = None
         if device.wake_s is not None:
-            self._wake = loop.call_later(device.wake_s, self._feed, b"")
+            # A device that has more to say than the line can carry waits for it.
+            self._wake = loop.call_at(max(loop.time() + device.wake_s, self._free_s), self._feed, b"")
 
     def _later(self, at_s: float, action: Callable[[bytes], None], data: bytes) -> None:
         timer: asyncio.TimerHandle
