@@ -85,8 +85,9 @@ class Scale:
         division_g = min((step for step in map(_gap, pairwise(sorted(values))) if step > 1e-6), default=0.0)
         # Differences of neighbours do not see a drift, which the whole spread does.
         steps_g = [abs(after - before) for before, after in pairwise(values)]
-        noise_g = self._noise_g or max(1.4826 * median(steps_g) / math.sqrt(2), division_g / math.sqrt(12))
-        noise_g = max(noise_g, LEAST_NOISE_G)
+        noise_g = self._noise_g or 1.4826 * median(steps_g) / math.sqrt(2)
+        # A display between two of its steps shows now one and now the other, whatever it showed before.
+        noise_g = max(noise_g, division_g / math.sqrt(12), LEAST_NOISE_G)
         if max(values) - min(values) > (RANGE_NOISES + math.log(len(values))) * noise_g:
             return None
         half = len(values) // 2

@@ -48,6 +48,14 @@ def test_the_display_of_a_quiet_scale_is_its_noise() -> None:
     assert found.division_g == 2.0
 
 
+def test_a_display_that_flickers_between_two_steps_rests() -> None:
+    test = HandScale(0.0, known_g=0.01)
+    for number in range(50):
+        found = test.show(500.0 + 0.1 * (number % 2), 0.1)
+    assert found is not None
+    assert found.grams == pytest.approx(500.05, abs=0.02)
+
+
 @pytest.mark.parametrize("condition", [WeightCondition.MOVING, WeightCondition.OVERLOAD, WeightCondition.FAULT])
 def test_what_is_no_settled_weight_begins_anew(condition: WeightCondition) -> None:
     test = HandScale()
