@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # A client that takes its page slowly does not hold up a stop for longer.
 STOP_LIMIT_S = 1.0
+# A token is what a dashboard has, and stock is what it may see: single items stay in the shop.
+TELL_SERIALS = ("/api/items/", "/api/capture")
 # Whether it lives is no secret, and who probes it (a load balancer) has no token.
 OPEN_TO_ALL = frozenset({"/healthz", "/readyz"})
 ASK_FOR_TOKEN = {"WWW-Authenticate": 'Basic realm="tallygate", charset="UTF-8"'}
@@ -50,6 +52,9 @@ def _guard(gateway: Parts) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = _token_of(request.headers.get("Authorization", ""))
+        if request.path.startswith(TELL_SERIALS) and not from_here(request):
+            text = "serial numbers are told to this machine only, whoever asks: ask on 127.0.0.1"
+            return web.json_response({"error": "not from here", "text": text}, status=403)
         known = token is not None and shown is not None and hmac.compare_digest(shown, token)
         if known or request.path in OPEN_TO_ALL or from_here(request):
             return await handler(request)
@@ -73,7 +78,7 @@ def _token_of(header: str) -> bytes | None:
 
 def _item_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def item(request: web.Request) -> web.Response:
-        """Serial numbers: the guard has seen that whoever asks is on this machine, or has the token."""
+        """Serial numbers: the guard has seen that whoever asks is on this machine."""
         try:
             found = views.item(gateway, request.match_info["item"])
         except EpcTextError as error:
