@@ -86,7 +86,8 @@ class TrueClock:
         return UTC_US + round(self._loop.time() * US)
 
     def seconds_until(self, moment_us: int) -> float:
-        return max(0.0, (moment_us - self.now_us()) / US)
+        # Never quite zero: rounded down to the same microsecond, time would stand still for ever.
+        return max(0.0, (moment_us - self.now_us()) / US) + 1e-5
 
 
 class Road:

@@ -43,6 +43,8 @@ ITEMS = 50
 # After the last fault everything must be right within this.
 SETTLE_LIMIT_S = 3_600.0
 FAULT_EVERY_S = 45.0
+# A stop takes seconds, a commit that is waited for a minute and a half.
+FAULT_LIMIT_S = 600.0
 STEP_EVERY_S = 20.0
 # As the unit file has it.
 RESTART_S = 2.0
@@ -268,7 +270,11 @@ class World:
         fault = rng.choice(list(FAULTS))
         self.faults[fault] += 1
         self.done.append(f"{fault} at {self.loop.time() - 1_000:.1f}")
-        await FAULTS[fault](self, group, rng)
+        try:
+            async with asyncio.timeout(FAULT_LIMIT_S):
+                await FAULTS[fault](self, group, rng)
+        except TimeoutError:
+            self.fail(f"{fault} does not end")
 
     async def kill(self, group: asyncio.TaskGroup, rng: Random) -> None:
         await self.die()
