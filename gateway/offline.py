@@ -94,6 +94,7 @@ class OfflineLine:
         """The connection to a reader was lost, or is back."""
         self._go_to(at_us)
         if reader in self._condition:
+            self._catch_up()
             self._condition[reader] = ReaderCondition.READING if connected else ReaderCondition.FAILED
             self._tell_zones(reader, at_us)
 
@@ -101,6 +102,7 @@ class OfflineLine:
         """A reader said that one of its antennas is there, or is not."""
         self._go_to(at_us)
         if reader in self._condition:
+            self._catch_up()
             self._antennas[reader][port] = AntennaCondition.UP if up else AntennaCondition.DOWN
             self._tell_zones(reader, at_us)
 
@@ -192,6 +194,14 @@ class OfflineLine:
             self._due_us = None
             self._ticked_us = self._now_us = due_us
             self._tick(due_us)
+
+    def _catch_up(self) -> None:
+        """The last tick before a zone's clock stops or goes on: what it has counted so far counts."""
+        latest_us = self._now_us // TICK_US * TICK_US
+        if latest_us > self._ticked_us and not self.inventory.behind:
+            self._ticked_us = latest_us
+            self._tick(latest_us)
+            self._due_us = self._next_tick_us
 
     def _tick(self, now_us: int) -> None:
         made = self.inventory.tick(now_us)

@@ -39,7 +39,7 @@ HOST = "127.0.0.1"
 GTIN = "09506000134352"
 LIMIT_S = 15.0
 # An item that is carried is elsewhere within a second.
-QUICK_ZONE = "settle_s = 1\nmove_dwell_s = 0.2\nevidence_longest_s = 1.5"
+QUICK_ZONE = "settle_s = 1\nfirst_read_chance = 1.0\nmove_weight = 0.0\nmove_dwell_s = 0.2\nevidence_longest_s = 1.5"
 STILL = Traffic(customers_per_hour=0, refills_per_hour=0, deliveries_per_hour=0)
 Stock = dict[tuple[str, str], int]
 PayloadT = TypeVar("PayloadT", bound=payloads.Payload)

@@ -19,12 +19,16 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class ForZone:
-    """What speaks for one zone: reads per second, weighted by strength, halving every `half_life_s`."""
+    """What speaks for one zone: reads per second, weighted by strength, halving every `half_life_s`.
+
+    `before` is the same since the item last moved, over a time that is longer.
+    """
 
     zone: str
     state: str
     evidence: float
     half_life_s: float
+    before: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,12 @@ def explain(item: Item) -> Explanation:
         ForZone(
             evidence.zone.id,
             evidence.zone.state.value,
-            evidence.now(location.pace_s),
-            evidence.half_life_s(location.pace_s),
+            fast,
+            evidence.fast_s,
+            slow,
         )
         for evidence in location.evidence
+        for fast, slow in (evidence.now(location.since_us, location.memory_s),)
     )
     return Explanation(
         gtin=item.identity.gtin,
@@ -118,7 +124,7 @@ def _bounds(item: Item) -> Bounds | None:
         silence_s=zone.clock_s - item.seen_clock_s,
         counting=zone.clock.running,
         missing_after_s=item.missing_after_s(params),
-        departed_after_s=params.exit_silence_s if params.leaves_silent else item.departed_after_s(params),
+        departed_after_s=item.departed_after_s(zone),
         leaves_silent=params.leaves_silent,
         margin=params.move_margin,
         dwell_s=params.move_dwell_s,

@@ -5,12 +5,16 @@ tag. `tick` then looks once at every tag that was heard, and at those whose sile
 """
 
 import heapq
+import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from gateway.domain.items import COUNTED, Cause, Cell, Identity, Item, Presence, Transition, pace_s
+from gateway.domain.ears import Ear
+from gateway.domain.items import COUNTED, MOVED_SPAN_S, Cause, Cell, Identity, Item, Presence, Transition, pace_s
 from gateway.domain.location import WEIGHT_BY_DBM
+from gateway.domain.newcomers import WAITS_S, Newcomers
 from gateway.domain.records import ItemRecord
+from gateway.domain.silence import SHORTEST_S, Silences, unexplained_s
 from gateway.domain.tags import TagKey, key_bits, key_epc, tag_key
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 from readers.model import RawRead, ReadBatch
@@ -19,6 +23,13 @@ from readers.model import RawRead, ReadBatch
 TICK_US = 250_000
 # Reads that reach us later than this (a reader's backlog after an outage) tell of the past: they bring nobody in.
 LATE_READ_US = 30 * US_PER_S
+# What silence means is reckoned anew this often.
+RECKON_US = 10 * US_PER_S
+# A missing item is looked at again after so long, or after this share of its silence.
+LOOK_AGAIN_S = 2.0
+LOOK_AGAIN_SHARE = 0.1
+# Whoever stands in a door is read at least this often, until it turns out otherwise (chance in a second).
+DOOR_CHANCE = 0.3
 # One report may stand for thousands of reads (TagSeenCount 5,374 was seen); in one tick more prove nothing more.
 MOST_READS_PER_TICK = 20
 # Judging a tag takes 3 to 8 us: a tick of so many stays around 20 ms, and the rest waits for the next one.
@@ -49,20 +60,32 @@ class Inventory:
         self._identify = identify
         self._zone_of = dict(zone_of)
         self._cells: dict[str, dict[int, CellTable]] = {}
-        for reader, port in zone_of:
-            self._cells.setdefault(reader, {})[port] = {}
+        self._ears: dict[Antenna, Ear] = {}
+        self._map({}, 0)
         self._items: dict[Identity, Item] = {}
         self._tags: dict[TagKey, Item] = {}
         self._foreign: set[TagKey] = set()
         self._touched: deque[Cell] = deque()
         self._timers: dict[str, list[tuple[float, int, Item]]] = {zone: [] for zone in self.zones}
-        self._glimpsed: deque[tuple[int, Item]] = deque()
+        self._newcomers: list[tuple[int, int, int, Item]] = []
+        self._hopes = Newcomers()
+        self._reckoned_us = 0
         self._tickets = 0
         self._ticks = 0
         self.unmapped_reads = 0
         # Nothing of a tag that is no stock is ever looked at: its cell looks touched already and so stays out.
-        self._nobody = Cell(Item(Identity("", ""), [], 0), LiveZone.gone("", 0))
+        self._nobody = Cell(Item(Identity("", ""), [], 0), Ear(("", 0), LiveZone.gone("", 0), {}, 0))
         self._nobody.reads = 1
+
+    def _map(self, old: dict[str, dict[int, CellTable]], now_us: int) -> None:
+        """A table and an ear for every antenna; what an antenna that stays had of its tags stays too."""
+        self._cells = {}
+        for antenna, zone in self._zone_of.items():
+            reader, port = antenna
+            table = old.get(reader, {}).get(port, {})
+            self._cells.setdefault(reader, {})[port] = table
+            self._ears[antenna] = Ear(antenna, zone, table, now_us)
+        self._ears = {antenna: self._ears[antenna] for antenna in self._zone_of}
 
     def __len__(self) -> int:
         return len(self._items)
@@ -85,10 +108,13 @@ class Inventory:
             for zone, timers in ((self.zones[name], timers) for name, timers in self._timers.items())
             if timers and zone.clock.running
         ]
+        if self.missing:
+            due.append((self._reckoned_us // RECKON_US + 1) * RECKON_US)
+        due += [int(ear.due_us()) for ear in self._ears.values() if ear.due_us() < math.inf]
         if self._touched:
             due.append(0)
-        if self._glimpsed:
-            due.append(self._glimpsed[0][0] + self._glimpse_us)
+        if self._newcomers:
+            due.append(self._newcomers[0][0])
         return min(due, default=None)
 
     def find(self, identity: Identity) -> Item | None:
@@ -165,7 +191,7 @@ class Inventory:
         # The tags of one item share a cell.
         cell = item.cells.get(antenna)
         if cell is None:
-            cell = item.cells[antenna] = Cell(item, self._zone_of[antenna])
+            cell = item.cells[antenna] = Cell(item, self._ears[antenna])
         table[key] = cell
         return cell
 
@@ -174,7 +200,7 @@ class Inventory:
         if item is None:
             item = Item(identity, [key], seen_us)
             self._items[identity] = item
-            self._glimpsed.append((seen_us, item))
+            self._await(item, 0)
         elif key not in item.keys:
             item.keys.append(key)
         self._tags[key] = item
@@ -196,12 +222,16 @@ class Inventory:
         self._ticks += 1
         for zone in self.zones.values():
             zone.advance(now_us)
+        self._reckon(now_us)
         made: list[Transition] = []
-        for item in self._collect(now_us):
+        heard = self._collect(now_us)
+        for ear in self._ears.values():
+            ear.look(now_us)
+        for item in heard:
             self._judge(item, now_us, made)
         for zone_id, timers in self._timers.items():
             self._ring(self.zones[zone_id], timers, now_us, made)
-        self._drop_glimpses(now_us)
+        self._look_at_newcomers(now_us, made)
         while len(self.departed) > MAX_DEPARTED_ITEMS:
             self._forget(next(iter(self.departed)))
         return made
@@ -223,11 +253,12 @@ class Inventory:
                 continue
             if item.ticket == FORGOTTEN:
                 continue  # its next read makes it known anew
+            cell.ear.reads += reads
             item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * min(reads, MOST_READS_PER_TICK))
             if item.tick != ticks:
                 item.tick = ticks
                 heard.append(item)
-            if item.presence not in COUNTED:
+            if item.unproven or item.presence not in COUNTED:
                 self._sum_glimpses(item, cell, reads, now_us)
             if cell.last_us > item.seen_us:
                 item.seen_us = min(cell.last_us, now_us)
@@ -246,44 +277,125 @@ class Inventory:
 
     def _judge(self, item: Item, now_us: int, made: list[Transition]) -> None:
         """An item was read: does it count from now on, is it back, has it moved?"""
-        was, zone = item.presence, item.zone
-        if was in COUNTED and zone is not None:
-            item.learn(zone.clock_s - item.seen_clock_s)
-            item.seen_clock_s = zone.clock_s
-            best = item.location.decide(zone, now_us)
-            if best is not zone:
-                made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
-            elif was is Presence.MISSING:
-                made.append(self._settle(item, Presence.PRESENT, zone, Cause.CONFIRMED, now_us))
+        if item.zone is not None and item.presence in COUNTED:
+            self._judge_present(item, item.zone, now_us, made)
             return
         place = item.location.strongest()
         if place is None:
             return
         presence = place.params.presence
-        if was is Presence.DEPARTED and presence.leaves_silent:
-            return
-        span_ms = (item.seen_us - item.first_us) / 1000
-        if item.reads >= presence.observed_reads and span_ms >= presence.observed_span_ms:
-            cause = Cause.RETURNED if was is Presence.DEPARTED else Cause.ARRIVED
-            place.newest_s = place.clock_s
-            made.append(self._settle(item, Presence.PRESENT, place, cause, now_us))
+        if item.presence is Presence.GLIMPSED:
+            hoped = not presence.leaves_silent and self._hopes.chance(0) > presence.first_read_chance
+            if self._prove(item, place) or hoped:
+                place.newest_s = place.clock_s
+                made.append(self._settle(item, Presence.PRESENT, place, Cause.ARRIVED, now_us))
+        elif not presence.leaves_silent and (not item.exited or self._is_proven(item, place)):
+            item.unproven = False
+            self._take_back(item, now_us)
+            made.append(self._settle(item, Presence.PRESENT, place, Cause.RETURNED, now_us))
+
+    def _judge_present(self, item: Item, zone: LiveZone, now_us: int, made: list[Transition]) -> None:
+        """It is stock already: what its silence and its reads have taught, and whether it is elsewhere now."""
+        if item.unproven:
+            self._prove(item, zone)
+        else:
+            gap_s = zone.clock_s - item.seen_clock_s
+            excess_s = gap_s - unexplained_s(item.location.pace_s) if gap_s > SHORTEST_S else 0.0
+            if excess_s > 0.0 and item.pool is not None:
+                item.pool.ended(excess_s)
+                item.longest_s = max(item.longest_s, excess_s)
+            item.learn(gap_s)
+        item.seen_clock_s = zone.clock_s
+        best = item.location.decide(zone, now_us)
+        if best is not zone:
+            made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
+        elif item.presence is Presence.MISSING:
+            made.append(self._settle(item, Presence.PRESENT, zone, Cause.CONFIRMED, now_us))
+
+    @staticmethod
+    def _give_up(item: Item, zone: LiveZone) -> None:
+        """It leaves by silence alone; should it come back, its zone learns from that."""
+        silence_s = zone.clock_s - item.seen_clock_s
+        item.longest_s = max(item.longest_s, silence_s - unexplained_s(item.location.pace_s))
+        item.lost_from = item.pool
+        if item.pool is not None:
+            item.pool.lost(1)
+
+    @staticmethod
+    def _take_back(item: Item, now_us: int) -> None:
+        """It was given up by silence alone, and has been there all the time."""
+        if item.lost_from is not None:
+            item.longest_s += (now_us - item.changed_us) / US_PER_S
+            item.lost_from.lost(-1)
+            item.lost_from.ended(item.longest_s)
+            item.lost_from = None
+
+    @staticmethod
+    def _is_proven(item: Item, zone: LiveZone) -> bool:
+        """Reads enough, over a span long enough, that it is no ghost and nobody passing by."""
+        presence = zone.params.presence
+        span_us = item.seen_us - item.first_us
+        return item.reads >= presence.observed_reads and span_us >= presence.observed_span_ms * 1000
+
+    def _prove(self, item: Item, zone: LiveZone) -> bool:
+        """Whether a newcomer is an item, now that it was read again."""
+        if not self._is_proven(item, zone):
+            return False
+        waited_s = (item.seen_us - item.first_us) / US_PER_S
+        self._hopes.came(waited_s)
+        item.unproven = False
+        item.learn(waited_s)
+        item.find_pool()
+        return True
 
     def _settle(self, item: Item, presence: Presence, zone: LiveZone | None, cause: Cause, now_us: int) -> Transition:
         """The one place where an item changes: its state, its timer, and the lists it stands in."""
         transition = Transition(item, item.presence, item.zone, presence, zone, cause)
         if zone is not None and zone is not item.zone:
             item.seen_clock_s = zone.clock_s
+            item.location.settle(zone, now_us)
+            if cause is Cause.MOVED or zone.params.presence.leaves_silent:
+                # How often it is read, and how long it is silent, is another matter there.
+                item.longest_s = 0.0
+                item.learnt_s = min(item.learnt_s, MOVED_SPAN_S)
+            if zone.params.presence.leaves_silent:
+                item.expect(DOOR_CHANCE)
         item.presence, item.zone, item.changed_us = presence, zone, now_us
+        item.find_pool()
         self.missing.pop(item, None)
         self.departed.pop(item, None)
         item.alerted = False
         if presence is Presence.MISSING:
             self.missing[item] = None
         elif presence is Presence.DEPARTED:
+            item.exited = transition.left is not None and transition.left.params.presence.leaves_silent
             self.departed[item] = None
             item.reads = 0
         self._arm(item)
         return transition
+
+    def _reckon(self, now_us: int) -> None:
+        """What silence means in each zone by now.
+
+        As of fixed moments, so that ticks which are left out because nothing happens change nothing.
+        """
+        at_us = now_us // RECKON_US * RECKON_US
+        if at_us <= self._reckoned_us:
+            return
+        self._reckoned_us = at_us
+        self._hopes.age(at_us)
+        since_s = (now_us - at_us) / US_PER_S
+        clocks_s = {zone.id: zone.clock_s - (since_s if zone.clock.running else 0.0) for zone in self.zones.values()}
+        waiting: dict[Silences, list[float]] = {}
+        for item in self.missing:
+            if item.zone is not None and item.pool is not None:
+                silence_s = clocks_s[item.zone.id] - item.seen_clock_s
+                waiting.setdefault(item.pool, []).append(max(0.0, silence_s - unexplained_s(item.location.pace_s)))
+        for zone in self.zones.values():
+            elapsed_s = max(0.0, clocks_s[zone.id] - zone.reckoned_s)
+            zone.reckoned_s += elapsed_s
+            for pool in zone.silences:
+                pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()))
 
     # -- silence ----------------------------------------------------------------------------------------------
 
@@ -293,15 +405,18 @@ class Inventory:
         item.ticket = self._tickets
         if item.zone is not None and item.presence in COUNTED:
             due_s = item.seen_clock_s + self._patience_s(item, item.zone)
+            if item.presence is Presence.MISSING or item.zone.params.presence.leaves_silent:
+                # What silence means may change meanwhile: it is looked at again before it has grown much.
+                silence_s = item.zone.clock_s - item.seen_clock_s
+                due_s = min(due_s, item.zone.clock_s + max(LOOK_AGAIN_S, silence_s * LOOK_AGAIN_SHARE))
             heapq.heappush(self._timers[item.zone.id], (due_s, item.ticket, item))
 
     @staticmethod
     def _patience_s(item: Item, zone: LiveZone) -> float:
         """The silence that changes this item's state next."""
-        params = zone.params.presence
-        if params.leaves_silent:
-            return params.exit_silence_s
-        return item.missing_after_s(params) if item.presence is Presence.PRESENT else item.departed_after_s(params)
+        if item.presence is Presence.PRESENT and not zone.params.presence.leaves_silent:
+            return item.missing_after_s(zone.params.presence)
+        return item.departed_after_s(zone)
 
     def _ring(self, zone: LiveZone, timers: list[tuple[float, int, Item]], now_us: int, made: list[Transition]) -> None:
         """Look at the items of a zone whose silence may have become too long."""
@@ -315,6 +430,7 @@ class Inventory:
             elif item.presence is Presence.PRESENT and not zone.params.presence.leaves_silent:
                 made.append(self._settle(item, Presence.MISSING, zone, Cause.CONFIRMED, now_us))
             else:
+                self._give_up(item, zone)
                 made.append(self._settle(item, Presence.DEPARTED, None, Cause.DEPARTED, now_us))
 
     @property
@@ -323,20 +439,36 @@ class Inventory:
         timeouts_s = (zone.params.presence.glimpsed_timeout_s for zone in self.zones.values())
         return int(max(timeouts_s, default=0.0) * US_PER_S)
 
-    def _drop_glimpses(self, now_us: int) -> None:
-        """Forget what was glimpsed and did not come again."""
-        timeout_us = self._glimpse_us
-        while self._glimpsed:
-            crowded = len(self._glimpsed) > MAX_GLIMPSED_ITEMS
-            if not crowded and self._glimpsed[0][0] >= now_us - timeout_us:
-                return
-            _, item = self._glimpsed.popleft()
-            if item.presence is not Presence.GLIMPSED:
+    def _await(self, item: Item, wait: int) -> None:
+        """Look at a newcomer again when it has waited for its second read for so long."""
+        self._tickets += 1
+        due_us = item.first_us + min(int(WAITS_S[wait] * US_PER_S), self._glimpse_us)
+        heapq.heappush(self._newcomers, (due_us, self._tickets, wait, item))
+
+    def _look_at_newcomers(self, now_us: int, made: list[Transition]) -> None:
+        """Those that have been read once, and no more for too long, were ghosts."""
+        waiting = self._newcomers
+        while waiting and (waiting[0][0] <= now_us or len(waiting) > MAX_GLIMPSED_ITEMS):
+            due_us, _, wait, item = heapq.heappop(waiting)
+            if not item.unproven or item.presence is Presence.DEPARTED or item.ticket == FORGOTTEN:
                 continue
-            if crowded or item.seen_us < now_us - timeout_us:
-                self._forget(item)
-            else:
-                self._glimpsed.append((item.seen_us, item))
+            again_us = item.seen_us + self._glimpse_us
+            if item.seen_us > item.first_us and now_us < again_us and len(waiting) <= MAX_GLIMPSED_ITEMS:
+                # Read again, and still not often or long enough: its time begins anew.
+                self._tickets += 1
+                heapq.heappush(waiting, (again_us, self._tickets, len(WAITS_S) - 1, item))
+                continue
+            self._hopes.passed(wait)
+            is_last = due_us >= item.first_us + self._glimpse_us or wait + 1 == len(WAITS_S) or due_us > now_us
+            if not is_last:
+                self._await(item, wait + 1)
+            if item.presence is Presence.GLIMPSED:
+                if is_last:
+                    self._forget(item)
+            elif item.zone is not None and (
+                is_last or self._hopes.chance(wait + 1) <= item.zone.params.presence.first_read_chance
+            ):
+                made.append(self._settle(item, Presence.DEPARTED, None, Cause.DEPARTED, now_us))
 
     def _forget(self, item: Item) -> None:
         item.ticket = FORGOTTEN
@@ -366,13 +498,13 @@ class Inventory:
                 made.append(self._settle(item, Presence.DEPARTED, None, Cause.CONFIG, now_us))
             item.location.keep(self.zones)
             item.cells = {antenna: cell for antenna, cell in item.cells.items() if antenna in zone_of}
-            for antenna, cell in item.cells.items():
-                cell.zone = zone_of[antenna]
-        old, self._cells = self._cells, {}
-        for reader, port in zone_of:
-            self._cells.setdefault(reader, {})[port] = old.get(reader, {}).get(port, {})
-        self._touched = deque(cell for cell in self._touched if cell.zone.id in self.zones)
         self._zone_of = dict(zone_of)
+        self._map(self._cells, now_us)
+        for item in self._items.values():
+            for antenna, cell in item.cells.items():
+                cell.ear = self._ears[antenna]
+                cell.zone = cell.ear.zone
+        self._touched = deque(cell for cell in self._touched if cell.zone.id in self.zones)
         self._timers = {name: [] for name in self.zones}
         for item in self._items.values():
             self._arm(item)
@@ -380,7 +512,7 @@ class Inventory:
 
     # -- what outlives the process ----------------------------------------------------------------------------
 
-    def restore(self, records: Iterable[ItemRecord], now_us: int, utc_now_us: int) -> list[Transition]:
+    def restore(self, records: Sequence[ItemRecord], now_us: int, utc_now_us: int) -> list[Transition]:
         """Take up the items of an earlier life, before the first read.
 
         No silence accrues for the time in between. Items of zones that are configured no longer leave them now, and so
@@ -388,6 +520,8 @@ class Inventory:
         """
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
+        if records:
+            self._hopes.settle()
         # `missing` and `departed` are kept in the order of change.
         for record in sorted(records, key=lambda record: record.changed_utc_us):
             item = Item(Identity(record.gtin, record.serial), [record.key], record.seen_utc_us + shift_us)
@@ -395,12 +529,13 @@ class Inventory:
             item.changed_us = record.changed_utc_us + shift_us
             item.presence = record.presence
             item.read_chance, item.learnt_s = record.read_chance, record.learnt_s
-            item.location.pace_s = pace_s(record.read_chance)
+            item.location.set_pace(pace_s(record.read_chance))
             item.seen_clock_s = -record.silence_s
             is_stock = self._identify(key_epc(record.key), key_bits(record.key)) is not None
             self._items[item.identity] = item
             if is_stock:
                 self._tags[record.key] = item
+            item.unproven = False
             zone = self.zones.get(record.zone) if record.zone else None
             item.zone = zone if is_stock else None
             if item.presence is Presence.DEPARTED:
@@ -415,6 +550,8 @@ class Inventory:
                 if item.presence is Presence.MISSING:
                     self.missing[item] = None
                 item.location.of(item.zone)
+                item.location.settle(item.zone, now_us)
+                item.find_pool()
                 self._arm(item)
         return made
 

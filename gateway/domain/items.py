@@ -9,20 +9,27 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain.ears import Ear
 from gateway.domain.location import Location
 from gateway.domain.params import PresenceParams
+from gateway.domain.silence import UNEXPLAINED_PACES, Silences, pool_of, unexplained_s
 from gateway.domain.tags import TagKey
 from gateway.domain.zones import Antenna, LiveZone
 
 # The read chance is learnt over this much healthy time; a tag's surroundings change over minutes.
 LEARNING_SPAN_S = 300.0
+LEARNING_READS = 20.0
+# ... and of a new place at once.
+MOVED_SPAN_S = 2.0
+# It is not given up before it has been silent for so many times its longest silence here.
+LONGEST_FACTOR = 2.0
 # What a new tag is believed to have, and how many seconds of looking that belief is worth: slow to be written off.
-PRIOR_CHANCE = 0.1
-PRIOR_SPAN_S = 3.0
+PRIOR_CHANCE = 0.02
+PRIOR_SPAN_S = 30.0
 # The pace follows the chance in steps of this share: a logarithm for every read would cost more than it tells.
 PACE_STEP = 0.05
 # Outside these bounds the formula below has no meaning for a real tag.
-LOWEST_CHANCE = 0.002
+LOWEST_CHANCE = 0.0005
 HIGHEST_CHANCE = 0.99
 
 
@@ -71,12 +78,16 @@ class Item:
         "alerted",
         "cells",
         "changed_us",
+        "exited",
         "first_us",
         "identity",
         "keys",
         "learnt_s",
         "location",
+        "longest_s",
+        "lost_from",
         "paced_chance",
+        "pool",
         "presence",
         "read_chance",
         "reads",
@@ -85,6 +96,7 @@ class Item:
         "seen_us",
         "tick",
         "ticket",
+        "unproven",
         "zone",
     )
 
@@ -93,12 +105,13 @@ class Item:
         self.keys = keys
         self.presence = Presence.GLIMPSED
         self.zone: LiveZone | None = None
-        self.location = Location(pace_s(PRIOR_CHANCE))
+        self.location = Location(pace_s(PRIOR_CHANCE), now_us)
         self.cells: dict[Antenna, Cell] = {}
         self.read_chance = PRIOR_CHANCE
         self.paced_chance = PRIOR_CHANCE
         self.learnt_s = PRIOR_SPAN_S
         self.saved_chance = 0.0
+        self.pool: Silences | None = None
         self.reads = 0
         self.first_us = now_us
         self.seen_us = now_us
@@ -107,6 +120,10 @@ class Item:
         self.ticket = 0
         self.tick = 0
         self.alerted = False
+        self.unproven = True
+        self.exited = False
+        self.longest_s = 0.0
+        self.lost_from: Silences | None = None
 
     def learn(self, gap_s: float) -> None:
         """A read came `gap_s` healthy seconds after the one before it.
@@ -118,30 +135,58 @@ class Item:
             return
         seen = 1.0 if gap_s <= 1.0 else 1.0 / gap_s
         self.read_chance += (seen - self.read_chance) * gap_s / (self.learnt_s + gap_s)
-        self.learnt_s = min(self.learnt_s + gap_s, LEARNING_SPAN_S)
+        self.learnt_s = min(self.learnt_s + gap_s, max(LEARNING_SPAN_S, LEARNING_READS * self.location.pace_s))
         if abs(self.read_chance - self.paced_chance) > PACE_STEP * self.paced_chance:
             self.paced_chance = self.read_chance
-            self.location.pace_s = pace_s(self.read_chance)
+            self.location.set_pace(pace_s(self.read_chance))
+            self.find_pool()
+
+    def expect(self, chance: float) -> None:
+        """It is read at least this often where it is now, as far as can be told beforehand."""
+        if self.read_chance < chance:
+            self.read_chance = self.paced_chance = chance
+            self.location.set_pace(pace_s(chance))
+
+    def find_pool(self) -> None:
+        """Be counted among those of its zone that are read as often."""
+        pool = (
+            pool_of(self.zone.silences, self.location.pace_s) if self.zone is not None and not self.unproven else None
+        )
+        if pool is not self.pool:
+            if self.pool is not None:
+                self.pool.items -= 1
+            if pool is not None:
+                pool.items += 1
+            self.pool = pool
 
     def missing_after_s(self, params: PresenceParams) -> float:
         """Silence that makes it MISSING."""
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
         return min(max(own_s, params.missing_floor_s), params.silence_ceiling_s)
 
-    def departed_after_s(self, params: PresenceParams) -> float:
+    def departed_after_s(self, zone: LiveZone) -> float:
         """Silence that makes it DEPARTED where silence is all there is."""
-        own_s = params.departed_factor * silence_bound_s(self.read_chance, params.missing_chance)
-        return min(max(own_s, params.departed_floor_s), max(params.silence_ceiling_s, params.departed_floor_s))
+        params = zone.params.presence
+        if params.leaves_silent:
+            return max(params.exit_silence_s, UNEXPLAINED_PACES * self.location.pace_s)
+        ceiling_s = max(params.silence_ceiling_s, params.departed_floor_s)
+        if self.unproven:
+            return ceiling_s  # it is looked after by the number of its reads
+        own_s = silence_bound_s(self.read_chance, params.missing_chance)
+        pooled_s = pool_of(zone.silences, self.location.pace_s).patience_s
+        patience_s = unexplained_s(self.location.pace_s) + max(pooled_s, LONGEST_FACTOR * self.longest_s)
+        return min(max(own_s, patience_s, params.departed_floor_s), ceiling_s)
 
 
 class Cell:
     """What one antenna has read of one item since the last tick; `reads` is 0 when nothing came."""
 
-    __slots__ = ("dbm_sum", "first_us", "item", "last_us", "reads", "total", "zone")
+    __slots__ = ("dbm_sum", "ear", "first_us", "item", "last_us", "reads", "total", "zone")
 
-    def __init__(self, item: Item, zone: LiveZone) -> None:
+    def __init__(self, item: Item, ear: Ear) -> None:
         self.item = item
-        self.zone = zone
+        self.ear = ear
+        self.zone = ear.zone
         self.reads = 0
         self.dbm_sum = 0
         self.first_us = 0

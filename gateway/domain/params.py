@@ -39,34 +39,43 @@ DISPOSITIONS = {
 class PresenceParams:
     """How items come, stay and go in a zone. The defaults are those of a rack.
 
-    - A tag counts once it was read `observed_reads` times over at least `observed_span_ms`; one that is not read
-      again within `glimpsed_timeout_s` is forgotten: ghosts with a valid CRC appear once and never again.
+    - A tag counts for certain once it was read `observed_reads` times over at least `observed_span_ms`; one that is
+      not read again within `glimpsed_timeout_s` is forgotten: ghosts with a valid CRC appear once and never again. It
+      counts from its first read on where what became of others makes a second one likelier than `first_read_chance`.
     - A present item is MISSING after a silence that its own read rate explains with a chance under
       `missing_chance`, and never before `missing_floor_s` (a customer in front of a rack blocks it for minutes).
-    - A missing item has DEPARTED after `departed_factor` times its own silence bound and never before
-      `departed_floor_s`; both bounds end at `silence_ceiling_s`, whatever the tag's rate.
+    - A missing item has DEPARTED when so long a silence of an item that is still there is rarer than
+      `false_departures` in 10,000 items and a day, or than `false_share` of what leaves here unseen, whichever is more;
+      never before `departed_floor_s`. Both bounds end at `silence_ceiling_s`, whatever the tag's rate.
     - `leaves_silent`: in this zone, silence of `exit_silence_s` is the evidence of leaving (exit, checkout).
     - Evidence for a zone halves in the time in which the tag is expected to be read `evidence_reads` times, but not
-      faster than `evidence_shortest_s` nor slower than `evidence_longest_s`. An item moves when another zone's
-      evidence is `move_margin` times that of its own, for `move_dwell_s` on end.
+      faster than `evidence_shortest_s` nor slower than `evidence_longest_s`; what was before goes back `memory_s` at
+      most. An item moves when another zone's evidence is `move_margin` times that of its own, for `move_dwell_s` on
+      end, and is news: `move_change` times what that zone used to hear of it. `move_weight`: so much must be heard,
+      in reads of -60 dBm.
     - A zone has learnt its stock when nothing new came for `settle_s`, and after `learning_limit_s` at the latest.
     - An item that is missing for `missing_alert_s` raises an alert.
     """
 
     observed_reads: int = 2
     observed_span_ms: float = 300.0
-    glimpsed_timeout_s: float = 60.0
+    first_read_chance: float = 0.5
+    glimpsed_timeout_s: float = 3600.0
     missing_chance: float = 1e-6
     missing_floor_s: float = 60.0
-    departed_factor: float = 3.0
-    departed_floor_s: float = 1800.0
+    false_departures: float = 1.0
+    false_share: float = 0.2
+    departed_floor_s: float = 60.0
     silence_ceiling_s: float = 14_400.0
     leaves_silent: bool = False
     exit_silence_s: float = 30.0
-    evidence_reads: float = 3.0
+    evidence_reads: float = 5.0
     evidence_shortest_s: float = 1.5
     evidence_longest_s: float = 60.0
+    memory_s: float = 300.0
     move_margin: float = 2.0
+    move_change: float = 2.5
+    move_weight: float = 0.0
     move_dwell_s: float = 2.0
     settle_s: float = 30.0
     learning_limit_s: float = 600.0
@@ -85,21 +94,22 @@ class Profile(StrEnum):
 PROFILES = {
     Profile.RACK: PresenceParams(),
     # A smart shelf reads what lies on it many times a second: silence says more, sooner.
-    Profile.SHELF: PresenceParams(missing_floor_s=20.0, departed_floor_s=600.0, evidence_longest_s=10.0),
+    Profile.SHELF: PresenceParams(missing_floor_s=20.0, evidence_longest_s=10.0),
     # Whoever stands in a door or at a till passes within seconds: an item is there at once, and silence means gone.
     Profile.DOOR: PresenceParams(
         observed_span_ms=200.0,
         missing_floor_s=5.0,
-        departed_floor_s=30.0,
         leaves_silent=True,
         exit_silence_s=6.0,
         evidence_shortest_s=0.5,
         evidence_longest_s=2.0,
+        memory_s=4.0,
+        move_weight=2.0,
         move_dwell_s=0.5,
     ),
     # A fitting room is entered and left within minutes, but what hangs in it has not left the shop.
     Profile.ROOM: PresenceParams(
-        missing_floor_s=20.0, evidence_shortest_s=1.0, evidence_longest_s=5.0, move_dwell_s=1.0
+        missing_floor_s=20.0, evidence_shortest_s=1.0, evidence_longest_s=5.0, memory_s=60.0, move_dwell_s=1.0
     ),
 }
 

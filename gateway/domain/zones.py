@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from gateway.domain.params import Zone, ZoneKind
+from gateway.domain.silence import new_pools
 from readers.model import AntennaCondition, ReaderCondition
 
 US_PER_S = 1_000_000
@@ -64,6 +65,10 @@ class ZoneClock:
         else:
             self._resting.discard(antenna)
 
+    def rests(self, antenna: Antenna) -> bool:
+        """Whether this one awaits its turn or its trigger."""
+        return antenna in self._resting
+
     def keep(self, antennas: Collection[Antenna], now_us: int) -> None:
         """Only these antennas belong to the zone from now on."""
         self.now_s(now_us)
@@ -93,10 +98,13 @@ class LiveZone:
         "antennas",
         "clock",
         "clock_s",
+        "deaf",
         "down",
         "learning",
         "newest_s",
         "params",
+        "reckoned_s",
+        "silences",
         "since_us",
         "tick_us",
     )
@@ -105,10 +113,14 @@ class LiveZone:
         self.params = params
         self.antennas = frozenset(antennas)
         self.down = set(self.antennas)
+        # Antennas that say that they are up, and hear nothing all of a sudden.
+        self.deaf: set[Antenna] = set()
         self.clock = ZoneClock()
         self.clock_s = 0.0
         self.learning = learning
         self.newest_s = 0.0
+        self.silences = new_pools()
+        self.reckoned_s = 0.0
         self.since_us = now_us
         self.tick_us = now_us
 
@@ -124,6 +136,7 @@ class LiveZone:
         self.params = params
         self.antennas = frozenset(antennas)
         self.down = set(self.antennas - kept)
+        self.deaf &= kept
         self.clock.keep(self.antennas, now_us)
         self.clock.run(healthy=self.healthy, now_us=now_us)
         self._settled(before, now_us)
@@ -135,12 +148,12 @@ class LiveZone:
     @property
     def stale(self) -> bool:
         """No antenna of it works: nothing is known of what happens in it."""
-        return len(self.down) == len(self.antennas)
+        return len(self.down | self.deaf) == len(self.antennas)
 
     @property
     def healthy(self) -> bool:
         """All of it is looked at; silence in it means something."""
-        return bool(self.antennas) and not self.down
+        return bool(self.antennas) and not self.down and not self.deaf
 
     @property
     def state(self) -> ZoneState:
@@ -148,7 +161,7 @@ class LiveZone:
             return ZoneState.STALE
         if self.learning:
             return ZoneState.LEARNING
-        return ZoneState.DEGRADED if self.down else ZoneState.OK
+        return ZoneState.DEGRADED if self.down or self.deaf else ZoneState.OK
 
     @property
     def trusted(self) -> bool:
@@ -168,7 +181,17 @@ class LiveZone:
             self.down.discard(antenna)
         else:
             self.down.add(antenna)
+            self.deaf.discard(antenna)
         self.clock.rest(antenna, resting=working and resting, now_us=now_us)
+        self.clock.run(healthy=self.healthy, now_us=now_us)
+        return self._settled(before, now_us)
+
+    def hear(self, antenna: Antenna, *, deaf: bool, now_us: int) -> bool:
+        """An antenna that is up has fallen deaf, or hears again; True when the zone's state changed by it."""
+        if antenna not in self.antennas or antenna in self.down:
+            return False
+        before = self.state
+        (self.deaf.add if deaf else self.deaf.discard)(antenna)
         self.clock.run(healthy=self.healthy, now_us=now_us)
         return self._settled(before, now_us)
 
@@ -194,16 +217,21 @@ class LiveZone:
         """Its state in words, for a person."""
         if not self.antennas:
             return "no reader covers this zone"
-        names = ", ".join(f"{reader}:{port}" for reader, port in sorted(self.down))
+        names = _names(self.down) or _names(self.deaf)
+        what = "down" if self.down else "up, but suddenly hear nothing"
         match self.state:
             case ZoneState.STALE:
-                return f"no antenna of this zone works (down: {names}); its departures wait"
+                return f"no antenna of this zone works ({what}: {names}); its departures wait"
             case ZoneState.DEGRADED:
-                return f"some antennas are down ({names}); departures wait"
+                return f"some antennas are {what} ({names}); departures wait"
             case ZoneState.LEARNING:
                 return "first count is still settling; not to be used as availability yet"
             case ZoneState.OK:
                 return "all antennas work"
+
+
+def _names(antennas: Iterable[Antenna]) -> str:
+    return ", ".join(f"{reader}:{port}" for reader, port in sorted(antennas))
 
 
 def antenna_works(condition: ReaderCondition, antennas: Mapping[int, AntennaCondition], port: int) -> bool:

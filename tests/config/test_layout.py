@@ -5,6 +5,7 @@ import pytest
 from config import ConfigError
 from config.layout import OverrideError, load_layout
 from config.schema import SCHEMA_PATH
+from gateway.domain.params import PROFILES, Profile
 
 SMALL = """\
 [[zones]]
@@ -50,7 +51,7 @@ def test_presence_parameters_can_be_replaced(tmp_path: Path) -> None:
     floor, door = layout.zones
     assert floor.presence.observed_reads == door.presence.observed_reads == 5
     assert door.presence.exit_silence_s == 3.0
-    assert floor.presence.departed_floor_s == 600.0
+    assert floor.presence.missing_floor_s == PROFILES[Profile.SHELF].missing_floor_s
 
 
 @pytest.mark.parametrize("text", ["floor", "floor=3", "=", "flor.observed_reads=3", "observed_reads=3"])

@@ -152,7 +152,7 @@ def test_the_fingerprint_is_of_the_meaning(loaded: Load, good: str) -> None:
     ]
     other = [
         good.replace("gw-1", "gw-2"),
-        good.replace('kind = "sales_floor"', 'kind = "sales_floor"\nmissing_floor_s = 61'),
+        good.replace('kind = "sales_floor"', 'kind = "sales_floor"\nmissing_floor_s = 59'),
         good.replace("[[readers]]", "[[readers]]\nsession = 1"),
         good + "antenna.1.session = 1\n",
         good + "[items]\nfilter_values = [1, 7]\n",
@@ -256,7 +256,7 @@ power_dbm = 99
         ("[[readers]]", "leaves_silent = 1\n[[readers]]", "zones[0].leaves_silent", "true or false"),
         ("[[readers]]", "departed_floor_s = 5\n[[readers]]", "zones[0]", "at least missing_floor_s (60)"),
         ("[[readers]]", "evidence_longest_s = 0.1\n[[readers]]", "zones[0]", "at least evidence_shortest_s"),
-        ("[[readers]]", "silence_ceiling_s = 100\n[[readers]]", "zones[0]", "at least departed_floor_s (1800)"),
+        ("[[readers]]", "silence_ceiling_s = 30\n[[readers]]", "zones[0]", "at least departed_floor_s (60)"),
         ('driver = "llrp"', 'driver = "lrp"', "readers[0].driver", "llrp"),
         ('driver = "llrp"\n', "", "readers[0].driver", "missing"),
         ("llrp://10.0.0.11", "10.0.0.11", "readers[0].url", "starts with llrp://"),

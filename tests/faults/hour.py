@@ -71,8 +71,8 @@ DWELL_US = 8_000_000
 PRESENCE = """
 missing_floor_s = 80
 departed_floor_s = 240
-departed_factor = 2
-silence_ceiling_s = 400
+first_read_chance = 1.0
+silence_ceiling_s = 240
 settle_s = 40
 """
 CONFIG = f"""

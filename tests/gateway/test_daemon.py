@@ -79,7 +79,7 @@ async def test_what_lies_in_the_shop_is_what_the_consumer_holds(rig: Rig) -> Non
 
 
 async def test_what_leaves_by_the_exit_departs(rig: Rig) -> None:
-    door = "settle_s = 1\nexit_silence_s = 1\nmove_dwell_s = 0.2"
+    door = "settle_s = 1\nexit_silence_s = 1\nmove_weight = 0.0\nmove_dwell_s = 0.2"
     async with rig.gateway(rig.text(zone={"exit": door})) as gateway, rig.consumer() as consumer:
         await rig.counted(gateway, consumer)
         thing = next(thing for thing in rig.shop.stock.within("floor") if thing.gtin)

@@ -5,14 +5,20 @@ import pytest
 
 from gateway.domain import inventory as module
 from gateway.domain.items import Cause, Presence
-from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
+from gateway.domain.params import PresenceParams, Zone, ZoneKind
 from gateway.domain.zones import US_PER_S, LiveZone, ZoneState
 from readers.model import ReadBatch
-from tests.gateway.shop import RACK, READER, UTC_US, HandClock, Shop, alias, identity, tag
+from tests.gateway.shop import DOOR, RACK, READER, UTC_US, HandClock, Shop, alias, identity, tag
 
-DOOR = PROFILES[Profile.DOOR]
 # Bounds that are the same for every tag, and short.
-QUICK = PresenceParams(missing_floor_s=60.0, departed_floor_s=120.0, silence_ceiling_s=120.0, missing_chance=0.5)
+QUICK = PresenceParams(
+    missing_floor_s=60.0,
+    departed_floor_s=120.0,
+    silence_ceiling_s=120.0,
+    missing_chance=0.5,
+    first_read_chance=1.0,
+    glimpsed_timeout_s=60.0,
+)
 QUICK_SHOP = {"a": QUICK, "b": QUICK, "door": DOOR}
 FOREIGN = b"\xe2\x80\x11\x60\x60\x00\x02\x05\x3d\x9c\x4a\x11"
 
@@ -85,7 +91,7 @@ def test_a_backlog_tells_of_the_past_and_brings_nobody_in() -> None:
         shop.hear(1, tag(7), age_s=age_s)
     assert shop.wait(1) == []
     present = shop.place(8)
-    shop.wait(120)
+    shop.wait(400)
     assert present.presence is Presence.MISSING
     shop.hear(1, tag(8), age_s=60.0)
     assert shop.tick() == []
@@ -258,10 +264,21 @@ def test_what_has_left_returns_in_the_shop_and_not_at_the_door() -> None:
     assert made[0].entered is shop.zones["a"]
 
 
-def test_a_return_needs_the_evidence_of_an_arrival() -> None:
+def test_who_was_only_silent_returns_with_the_first_read() -> None:
     shop = Shop(QUICK_SHOP)
     item = shop.place(7)
     shop.wait(200)
+    assert item.presence is Presence.DEPARTED
+    shop.hear(1, tag(7))
+    assert causes(shop.tick()) == [Cause.RETURNED]
+
+
+def test_who_has_left_by_a_door_returns_with_the_evidence_of_an_arrival() -> None:
+    shop = Shop()
+    item = shop.place(7)
+    shop.read_for(4, [(3, tag(7), -45)], every_s=0.25)
+    shop.wait(100)
+    assert item.presence is Presence.DEPARTED
     shop.hear(1, tag(7))
     assert shop.tick() == []
     shop.wait(70)
@@ -408,7 +425,8 @@ def test_new_bounds_hold_at_once() -> None:
     zone = shop.zones["a"]
     zone.reform(Zone("a", ZoneKind.EXIT, DOOR), zone.antennas, shop.clock.now_us)
     shop.inventory.configure(shop.zones.values(), shop.zone_of, shop.clock.now_us)
-    shop.wait(DOOR.exit_silence_s + 1)
+    assert item.departed_after_s(zone) < 400
+    shop.wait(item.departed_after_s(zone) + 1)
     assert item.presence is Presence.DEPARTED
 
 

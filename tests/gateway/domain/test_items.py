@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.items import (
     LEARNING_SPAN_S,
+    MOVED_SPAN_S,
     PRIOR_CHANCE,
     Identity,
     Item,
@@ -14,7 +15,9 @@ from gateway.domain.items import (
     pace_s,
     silence_bound_s,
 )
-from gateway.domain.params import PresenceParams
+from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
+from gateway.domain.silence import UNEXPLAINED_PACES, pool_of, unexplained_s
+from gateway.domain.zones import LiveZone
 
 # Under one false departure a day among 10,000 tags that are looked at every second.
 ONE_A_DAY = 1.16e-9
@@ -40,8 +43,8 @@ def test_after_the_bound_accident_is_as_rare_as_wanted(chance: float, accident: 
 
 @given(st.floats(allow_nan=False), st.floats(1e-12, 1e-4))
 def test_whatever_was_learnt_the_bound_is_a_time(chance: float, accident: float) -> None:
-    assert 1.0 <= silence_bound_s(chance, accident) < 20_000.0
-    assert 0.0 < pace_s(chance) <= 500.0
+    assert 1.0 <= silence_bound_s(chance, accident) < 60_000.0
+    assert 0.0 < pace_s(chance) <= 2_000.0
 
 
 @pytest.mark.parametrize("rate", [3.0, 0.5, 0.1])
@@ -72,27 +75,60 @@ def test_reads_within_one_tick_teach_nothing() -> None:
     assert (learner.read_chance, learner.learnt_s) == (PRIOR_CHANCE, item().learnt_s)
 
 
-def test_a_new_tag_is_not_written_off_by_one_long_gap() -> None:
-    learner = item()
-    learner.learn(5.0)
-    assert 0.1 < learner.read_chance < 0.2
+def test_one_gap_tells_little_of_a_new_tag_and_much_of_one_that_has_moved() -> None:
+    new, moved = item(), item()
+    moved.learnt_s = MOVED_SPAN_S
+    for learner in (new, moved):
+        for _ in range(4):
+            learner.learn(1.0)
+    assert new.read_chance < 0.2
+    assert moved.read_chance > 0.6
+
+
+def zone(params: PresenceParams) -> LiveZone:
+    return LiveZone(Zone("a", ZoneKind.SALES_FLOOR, params), [("r", 1)], learning=False, now_us=0)
+
+
+def known(chance: float) -> Item:
+    """One that has been read more than once."""
+    made = item(chance)
+    made.unproven = False
+    made.location.set_pace(pace_s(chance))
+    return made
 
 
 def test_bounds_have_floors_and_a_ceiling() -> None:
-    often, rarely = item(0.9), item(0.002)
+    often, rarely = known(0.9), known(0.002)
     params = PresenceParams()
     assert often.missing_after_s(params) == params.missing_floor_s
-    assert often.departed_after_s(params) == params.departed_floor_s
+    assert often.departed_after_s(zone(params)) >= params.departed_floor_s
     short = PresenceParams(silence_ceiling_s=100.0)
     assert rarely.missing_after_s(short) == 100.0
-    assert rarely.departed_after_s(short) == short.departed_floor_s
-    own_s = silence_bound_s(0.05, SPARSE.missing_chance)
-    assert item(0.05).missing_after_s(SPARSE) == own_s
-    assert item(0.05).departed_after_s(SPARSE) == SPARSE.departed_factor * own_s
+    assert rarely.departed_after_s(zone(short)) == 100.0
+    assert known(0.05).missing_after_s(SPARSE) == silence_bound_s(0.05, SPARSE.missing_chance)
+
+
+def test_it_waits_for_what_its_zone_has_learnt_and_for_twice_its_own_longest_silence() -> None:
+    place, one = zone(SPARSE), known(0.5)
+    pool = pool_of(place.silences, one.location.pace_s)
+    pool.patience_s = 300.0
+    assert one.departed_after_s(place) == unexplained_s(one.location.pace_s) + 300.0
+    one.longest_s = 400.0
+    assert one.departed_after_s(place) == unexplained_s(one.location.pace_s) + 800.0
+
+
+def test_at_a_door_a_few_paces_of_silence_are_enough_unless_it_is_read_rarely() -> None:
+    door = zone(PROFILES[Profile.DOOR])
+    assert known(0.9).departed_after_s(door) == door.params.presence.exit_silence_s
+    assert known(0.1).departed_after_s(door) == UNEXPLAINED_PACES * pace_s(0.1)
+
+
+def test_a_single_read_is_not_written_off_by_silence() -> None:
+    assert item().departed_after_s(zone(PresenceParams())) == PresenceParams().silence_ceiling_s
 
 
 def test_nothing_departs_before_it_is_missing_by_default() -> None:
     for chance in (0.002, 0.01, 0.1, 0.5, 0.99):
-        one = item(chance)
-        assert one.missing_after_s(PresenceParams()) <= one.departed_after_s(PresenceParams())
+        one = known(chance)
+        assert one.missing_after_s(PresenceParams()) <= one.departed_after_s(zone(PresenceParams()))
     assert item().presence is Presence.GLIMPSED

@@ -1,0 +1,71 @@
+"""Whether an antenna still hears: a cable that was pulled, a reader that is frozen and does not say so.
+
+An antenna that hears many tags many times a second does not fall silent because all of them were carried off within
+the same few seconds. Such silence tells of the antenna, and none of its tags may be written off by it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+from gateway.domain.tags import TagKey
+from gateway.domain.zones import US_PER_S, Antenna, LiveZone
+
+# The rate of an antenna is that of the last while (half-life, s).
+RATE_HALF_LIFE_S = 30.0
+# It is looked at when it has been silent for this long (s), and so many reads should have come meanwhile.
+SILENT_S = 5.0
+SILENT_READS = 50.0
+# So many tags, heard within this time (s) before the silence, do not leave together.
+TOGETHER_TAGS = 8
+TOGETHER_S = 10.0
+
+
+class Heard(Protocol):
+    """What an antenna has of one tag: when it last heard it."""
+
+    last_us: int
+
+
+class Ear:
+    """One antenna. `reads` are those since the last look; `table` is what it has of each tag."""
+
+    __slots__ = ("_asked", "_rate", "antenna", "deaf", "heard_us", "reads", "table", "zone")
+
+    def __init__(self, antenna: Antenna, zone: LiveZone, table: Mapping[TagKey, Heard], now_us: int) -> None:
+        self.antenna = antenna
+        self.zone = zone
+        self.table = table
+        self.reads = 0
+        self.deaf = False
+        self.heard_us = now_us
+        self._rate = 0.0
+        self._asked = False
+
+    def look(self, now_us: int) -> None:
+        """Once a tick: tells the zone when the antenna falls deaf, and when it hears again."""
+        if self.reads:
+            kept = math.exp2((self.heard_us - now_us) / US_PER_S / RATE_HALF_LIFE_S)
+            self._rate = self._rate * kept + self.reads * math.log(2.0) / RATE_HALF_LIFE_S
+            self.reads = 0
+            self.heard_us = now_us
+            self._asked = False
+            if self.deaf:
+                self._tell(deaf=False, now_us=now_us)
+        elif self.antenna in self.zone.down or self.zone.clock.rests(self.antenna):
+            self.heard_us = now_us
+        elif now_us >= self.due_us() and not self._asked:
+            self._asked = True
+            since_us = self.heard_us - int(TOGETHER_S * US_PER_S)
+            if sum(cell.last_us >= since_us for cell in self.table.values()) >= TOGETHER_TAGS:
+                self._tell(deaf=True, now_us=now_us)
+
+    def due_us(self) -> float:
+        """From when on its silence is strange; infinite where it is known already, or none can be."""
+        if self._asked or not self._rate:
+            return math.inf
+        return self.heard_us + max(SILENT_S, SILENT_READS / self._rate) * US_PER_S
+
+    def _tell(self, *, deaf: bool, now_us: int) -> None:
+        self.deaf = deaf
+        self.zone.hear(self.antenna, deaf=deaf, now_us=now_us)

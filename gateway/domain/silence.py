@@ -1,0 +1,148 @@
+"""What silence in a zone means, learnt from the silences that ended there.
+
+A tag falls silent because somebody stands before it, because the air fades, or because it has been carried off unseen.
+Blocking and fading end with a read again, and a shop shows thousands of such endings: how often silences begin that
+the tag's own pace does not explain, and how long they last. Those that never end are leavers. An item is given up
+where the first kind has become much rarer than the second.
+
+All times are seconds on the zone's own clock, so an outage is no silence.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from gateway.domain.params import PresenceParams
+
+# Tags that are read so often (mean seconds between reads, upwards) are silent in ways of their own.
+PACES_S = (2.0, 8.0, 32.0, 128.0, 512.0)
+# A silence is unexplained once it has lasted so many times the tag's mean time between reads: reads that come by
+# chance alone leave one gap in a thousand as long ...
+UNEXPLAINED_PACES = 4.0
+# ... and shorter ones are not worth a look, however often a tag is read.
+SHORTEST_S = 5.0
+# The tail is learnt above each of these: what holds for a passing hand does not hold for a parked trolley.
+THRESHOLDS_S = (0.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.0, 7680.0)
+# So many silences must have gone beyond a threshold before the tail above it is believed.
+ENOUGH = 4.0
+# Before anything is learnt: a silence an item and so many seconds, as if that had been seen so often ...
+FIRST_PERIOD_S = 600.0
+FIRST_SILENCES = 2.0
+# ... whose tail is this long (people stand before a rack for minutes), as sure as this many examples make it.
+FIRST_EXCESS_S = 90.0
+FIRST_EXAMPLES = 3.0
+# ... and items that leave unseen: one in so many item-seconds (12 days), worth so many leavers.
+FIRST_STAY_S = 1e6
+FIRST_LEAVERS = 1.0
+# What was learnt halves in a day of looking: shops change.
+HALF_LIFE_S = 86_400.0
+SECONDS_PER_DAY = 86_400.0
+
+
+def unexplained_s(pace_s: float) -> float:
+    """From when on the silence of a tag that is read every `pace_s` seconds is more than chance."""
+    return max(SHORTEST_S, UNEXPLAINED_PACES * pace_s)
+
+
+class Silences:
+    """Those of the `items` of one zone that are read about as often: the silences that ended, and the leavers.
+
+    `patience_s` is the silence after which one of them is given up, from when it is unexplained.
+    """
+
+    __slots__ = ("_first_s", "_item_s", "_lost", "_over", "_over_s", "items", "leave_rate", "patience_s")
+
+    def __init__(self, pace_s: float) -> None:
+        self.items = 0
+        self._first_s = max(FIRST_EXCESS_S, 2.0 * pace_s)
+        # Ended silences that went beyond each threshold, and by how much in all.
+        self._over = [0.0] * len(THRESHOLDS_S)
+        self._over_s = [0.0] * len(THRESHOLDS_S)
+        self._item_s = 0.0
+        self._lost = 0.0
+        self.leave_rate = FIRST_LEAVERS / FIRST_STAY_S
+        self.patience_s = THRESHOLDS_S[-1]
+
+    def ended(self, excess_s: float) -> None:
+        """An item was read again after it had been silent for `excess_s` more than its pace explains."""
+        for number, threshold_s in enumerate(THRESHOLDS_S):
+            if excess_s < threshold_s:
+                return
+            self._over[number] += 1.0
+            self._over_s[number] += excess_s - threshold_s
+
+    def lost(self, items: int) -> None:
+        """Items were given up, or (negative) have come back after all."""
+        self._lost = max(0.0, self._lost + items)
+
+    def begins_per_s(self) -> float:
+        """How often a present item falls silent unexplained, 1/s."""
+        return (FIRST_SILENCES + self._over[0]) / (FIRST_SILENCES * FIRST_PERIOD_S + self._item_s)
+
+    def lasting_per_s(self, excess_s: float) -> float:
+        """How often a present item falls silent for `excess_s` more than its pace explains, 1/s.
+
+        Above the highest threshold that enough silences went beyond, the tail is exponential with a mean that is not
+        known exactly: a Lomax (Pareto II) distribution, the heavier the less was seen.
+        """
+        number = 0
+        for other in range(1, len(THRESHOLDS_S)):
+            if THRESHOLDS_S[other] > excess_s or self._over[other] < ENOUGH:
+                break
+            number = other
+        shape, scale_s = self._tail(number)
+        beyond = (1.0 + (excess_s - THRESHOLDS_S[number]) / scale_s) ** -shape
+        return float(self.begins_per_s() * self._share(number) * beyond)
+
+    def reckon(self, params: PresenceParams, elapsed_s: float, waiting_s: Iterable[float]) -> None:
+        """After `elapsed_s` more: how long to be patient from now on.
+
+        `waiting_s` are the unexplained silences that go on; each adds to the leavers by how likely it is one.
+        """
+        self._forget(elapsed_s)
+        rate = self.leave_rate
+        gone = sum(rate / (rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s)
+        self.leave_rate = (FIRST_LEAVERS + self._lost + gone) / (FIRST_STAY_S + self._item_s)
+        never_per_s = params.false_departures / 10_000 / SECONDS_PER_DAY
+        # Whole milliseconds: sums that were added up in other portions must not ring at another tick.
+        self.patience_s = round(self._until(max(never_per_s, params.false_share * self.leave_rate)), 3)
+
+    def _until(self, per_s: float) -> float:
+        """The silence that a present item reaches as rarely as `per_s`."""
+        begins = self.begins_per_s()
+        number = 0
+        for other in range(1, len(THRESHOLDS_S)):
+            if self._over[other] < ENOUGH or begins * self._share(other) < per_s:
+                break
+            number = other
+        start = begins * self._share(number)
+        if start <= per_s:
+            return 0.0
+        shape, scale_s = self._tail(number)
+        return float(THRESHOLDS_S[number] + scale_s * ((start / per_s) ** (1.0 / shape) - 1.0))
+
+    def _share(self, number: int) -> float:
+        return (self._over[number] + FIRST_SILENCES) / (self._over[0] + FIRST_SILENCES) if number else 1.0
+
+    def _tail(self, number: int) -> tuple[float, float]:
+        """Shape and scale (s) of what goes beyond a threshold."""
+        shape = FIRST_EXAMPLES + self._over[number]
+        return shape, (FIRST_EXAMPLES - 1.0) * self._first_s + self._over_s[number]
+
+    def _forget(self, elapsed_s: float) -> None:
+        kept = math.exp2(-elapsed_s / HALF_LIFE_S)
+        self._over = [over * kept for over in self._over]
+        self._over_s = [over_s * kept for over_s in self._over_s]
+        self._lost *= kept
+        # What these items are looked at meanwhile fades as well: the same, however often this is reckoned.
+        self._item_s = self._item_s * kept + self.items * (1.0 - kept) * HALF_LIFE_S / math.log(2.0)
+
+
+def pool_of(pools: Sequence[Silences], pace_s: float) -> Silences:
+    """The pool of a tag that is read every `pace_s` seconds."""
+    return pools[bisect_right(PACES_S, pace_s)]
+
+
+def new_pools() -> tuple[Silences, ...]:
+    """Of a zone of which nothing is known yet."""
+    return tuple(Silences(pace_s) for pace_s in (0.0, *PACES_S))
