@@ -12,7 +12,7 @@ import sqlite3
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -246,7 +246,9 @@ class Ledger:
             yield
             await self._writer.execute("COMMIT")
         except BaseException:
-            await self._writer.rollback()
+            # A disk that refuses this too must not take the place of what went wrong: a cancellation would be lost.
+            with suppress(sqlite3.Error):
+                await self._writer.rollback()
             raise
 
     async def open_life(self, epoch: str | None, boot: int) -> None:

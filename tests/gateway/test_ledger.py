@@ -157,6 +157,28 @@ async def test_a_caller_that_is_cancelled_does_not_take_its_commit_back(path: Pa
     assert check(path) == (2, {"floor": 2})
 
 
+async def test_it_can_be_stopped_within_a_commit_by_a_disk_that_refuses_everything(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = asyncio.Event()
+
+    async def stuck(*_: object) -> None:
+        within.set()
+        await asyncio.Event().wait()
+
+    async def refuse() -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with open_ledger(path, "store-0042", "gw-1", max_bytes=ROOMY_BYTES, utc_us=NOW_US) as ledger:
+        async with asyncio.timeout(10), beside(ledger.run()):
+            monkeypatch.setattr(ledger._writer, "executemany", stuck)
+            monkeypatch.setattr(ledger._writer, "rollback", refuse)
+            ledger.submit(commit(1))
+            await within.wait()
+        monkeypatch.undo()
+        await ledger._writer.rollback()
+
+
 async def _discard(work: object) -> None:
     assert asyncio.iscoroutine(work)
     await work
