@@ -25,29 +25,15 @@ RATE_US = 5 * US_PER_S
 # ... and told anew when it has changed by this much, or has begun or ended.
 RATE_STEP_PER_S = 5.0
 RATE_STEP_SHARE = 0.2
-# A reader's notices of these kinds are alerts of their own; all others are about bytes that made no sense.
+# What a reader's notices of these kinds are to a person; all others are what a device says, and lose no bytes.
 NOTICE_ALERTS = {
     "clock_jump": AlertKind.CLOCK_JUMP,
     "clock_wrong": AlertKind.CLOCK_JUMP,
     "reader_overflow": AlertKind.READS_DROPPED,
-    **dict.fromkeys(
-        (
-            "channels_busy",
-            "look_failed",
-            "preempted",
-            "reader_buffer",
-            "reader_exception",
-            "reader_hot",
-            "rebooted",
-            "refused_setting",
-            "rival_client",
-            "strange_caller",
-            "tls_failed",
-            "unknown_reader",
-        ),
-        AlertKind.READER_NOTICE,
-    ),
+    **dict.fromkeys(("bad_tag", "frame_error", "lines_lost", "stray_message"), AlertKind.FRAME_ERRORS),
 }
+# Their ports are channels with a scale or a sensor on them, not antennas.
+DRIVERS_WITH_CHANNELS = frozenset({"modbus", "scale"})
 
 
 @dataclass(slots=True)
@@ -131,7 +117,7 @@ class Fleet:
                 self._change(member, event)
             case ReaderNotice():
                 member.notices[event.fault.kind] += event.count
-                kind = NOTICE_ALERTS.get(event.fault.kind, AlertKind.FRAME_ERRORS)
+                kind = NOTICE_ALERTS.get(event.fault.kind, AlertKind.READER_NOTICE)
                 self._alerts.once(kind, event.reader, event.fault.text, event.fault.hint)
 
     def _change(self, member: Member, state: ReaderState) -> None:
@@ -154,17 +140,18 @@ class Fleet:
             antenna = state.reader, port
             works = antenna_works(state.condition, state.antennas, port) and not self._is_blind(antenna)
             zone.observe(antenna, working=works, now_us=now_us, resting=state.resting)
-            self._alert_antenna(state, port)
+            self._alert_antenna(member, port)
 
-    def _alert_antenna(self, state: ReaderState, port: int) -> None:
-        subject = f"{state.reader}:{port}"
-        if state.antennas.get(port) is AntennaCondition.DOWN:
-            hint = (
-                "check its cable, and the antenna or scale; its zone is marked, and departures wait, until it is back"
-            )
-            self._alerts.raise_(AlertKind.ANTENNA_DOWN, subject, "its reader gets nothing from it", hint)
-        else:
+    def _alert_antenna(self, member: Member, port: int) -> None:
+        subject = f"{member.state.reader}:{port}"
+        if member.state.antennas.get(port) is not AntennaCondition.DOWN:
             self._alerts.clear(AlertKind.ANTENNA_DOWN, subject)
+        elif member.driver in DRIVERS_WITH_CHANNELS:
+            hint = "check its cable, power and address; what it counts stands still, marked, until it is back"
+            self._alerts.raise_(AlertKind.ANTENNA_DOWN, subject, "nothing comes from this channel", hint)
+        else:
+            hint = "check its cable and the antenna; its zone is marked, and departures wait, until it is back"
+            self._alerts.raise_(AlertKind.ANTENNA_DOWN, subject, "its reader gets nothing from this antenna", hint)
 
     def _forgive_antennas(self, reader: str) -> None:
         """Its ports may be others from now on: what was said of them is taken back."""

@@ -155,7 +155,7 @@ class GatewayCollector(Collector):
     def _uplink(self) -> Iterator[Metric]:
         uplink, sender = self._gateway.uplink, self._gateway.sender
         yield GaugeMetricFamily("tallygate_uplink_up", "1 while the broker is connected.", float(uplink.connected))
-        yield CounterMetricFamily("tallygate_uplink_sessions", "Connections made.", uplink.session)
+        yield CounterMetricFamily("tallygate_uplink_sessions", "Connections tried.", uplink.session)
         yield CounterMetricFamily("tallygate_uplink_deltas", "Deltas handed to the broker.", sender.sent)
         yield GaugeMetricFamily("tallygate_uplink_backlog_deltas", "Deltas not acknowledged.", sender.window.backlog)
         yield GaugeMetricFamily("tallygate_uplink_inflight_deltas", "Deltas in flight.", sender.window.in_flight)

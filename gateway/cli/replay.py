@@ -33,7 +33,9 @@ def replay(
     *,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A configuration; [[zones]] and the id and antennas of [[readers]] suffice."),
+        typer.Option(
+            metavar="FILE", help="A configuration; its zones, and the id and antennas of its readers, suffice."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -1,5 +1,7 @@
 from typing import TYPE_CHECKING
 
+import pytest
+
 from gateway.alerts import AlertBoard
 from gateway.domain.zones import Antenna, ZoneState
 from gateway.fleet import RATE_US, Fleet
@@ -18,7 +20,7 @@ from readers.model import (
 from tests.gateway.shop import RACK, READER, HandClock, Shop, tag
 
 if TYPE_CHECKING:
-    from gateway.payloads import ReaderStatus
+    from gateway.payloads import Alert, ReaderStatus
 
 REFUSED = Fault("refused", "connection refused", "is it on?")
 
@@ -32,18 +34,23 @@ class Bench:
         self.shop.fails()
         self.intake = Intake()
         self.said: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
         self.told: list[ReaderStatus] = []
-        board = AlertBoard(self.clock.utc_us, lambda a: self.said.append((a.kind, a.subject, a.status)))
+        board = AlertBoard(self.clock.utc_us, self._hear)
         self.blind: set[Antenna] = set()
         self.fleet = Fleet(
             self.intake, self.clock, board, lambda _reader, status: self.told.append(status), self.blind.__contains__
         )
         self.join()
 
-    def join(self, *ports: int) -> None:
+    def _hear(self, alert: "Alert") -> None:
+        self.said.append((alert.kind, alert.subject, alert.status))
+        self.words.append(f"{alert.text}; {alert.hint}")
+
+    def join(self, *ports: int, driver: str = "llrp") -> None:
         zones = {1: self.shop.zones["a"], 2: self.shop.zones["b"]}
         mapping = {port: zones[port] for port in ports or zones}
-        self.fleet.join(READER, "llrp", mapping, "10.0.0.11:5084")
+        self.fleet.join(READER, driver, mapping, "10.0.0.11:5084")
 
     def put(self, condition: ReaderCondition, fault: Fault | None = None, **antennas: AntennaCondition) -> None:
         ports = {int(name[1:]): state for name, state in antennas.items()}
@@ -123,14 +130,42 @@ def test_reads_go_to_the_queue_and_their_rate_is_told_when_it_changes() -> None:
     assert test.fleet.status(READER).reads_per_s == 98.0
 
 
-def test_notices_are_counted_and_alerted_by_their_kind() -> None:
+def test_notices_are_counted() -> None:
     test = Bench()
     test.fleet.put(ReaderNotice(READER, Fault("clock_jump", "x", "y")))
     test.fleet.put(ReaderNotice(READER, Fault("frame_error", "x", "y"), count=3))
-    test.fleet.put(ReaderNotice(READER, Fault("reader_hot", "x", "y")))
-    assert test.fleet.members[READER].notices == {"clock_jump": 1, "frame_error": 3, "reader_hot": 1}
-    raised = [kind for kind, _, status in test.said if status == "raised"]
-    assert raised == ["clock_jump", "frame_errors", "reader_notice"]
+    assert test.fleet.members[READER].notices == {"clock_jump": 1, "frame_error": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "alert"),
+    [
+        ("clock_wrong", "clock_jump"),
+        ("reader_overflow", "reads_dropped"),
+        ("frame_error", "frame_errors"),
+        ("bad_tag", "frame_errors"),
+        ("lines_lost", "frame_errors"),
+        ("slave_down", "reader_notice"),
+        ("saturated", "reader_notice"),
+        ("reader_hot", "reader_notice"),
+        ("what the next driver says", "reader_notice"),
+    ],
+)
+def test_only_what_loses_bytes_is_a_frame_error(kind: str, alert: str) -> None:
+    test = Bench()
+    test.fleet.put(ReaderNotice(READER, Fault(kind, "x", "y")))
+    assert [kind for kind, _, status in test.said if status == "raised"] == [alert]
+
+
+@pytest.mark.parametrize(
+    ("driver", "is_antenna"), [("llrp", True), ("m100", True), ("scale", False), ("modbus", False)]
+)
+def test_nobody_is_sent_to_look_for_the_antenna_of_a_scale(driver: str, is_antenna: bool) -> None:
+    test = Bench()
+    test.join(1, 2, driver=driver)
+    test.put(ReaderCondition.READING, p1=AntennaCondition.UP, p2=AntennaCondition.DOWN)
+    assert test.said == [("antenna_down", f"{READER}:2", "raised")]
+    assert ("antenna" in test.words[0], "channel" in test.words[0]) == (is_antenna, not is_antenna)
 
 
 def test_whoever_leaves_or_joins_anew_leaves_no_alert_behind() -> None:

@@ -35,6 +35,8 @@ TAGS = {1: [bytes([0x30, 1, n]) + bytes(9) for n in range(5)], 2: [bytes([0x30, 
 SECOND = 1_000_000
 # Whatever is waited for takes milliseconds; on a busy machine, seconds.
 LIMIT_S = 30
+# It is two seconds; a busy machine may take five times as long.
+STOP_LIMIT_S = 10
 
 
 class RealClock:
@@ -98,7 +100,7 @@ async def simulated(personality: Personality | None = None) -> AsyncIterator[Rea
 
 @asynccontextmanager
 async def running(driver: LlrpDriver, sink: Collector) -> AsyncIterator[asyncio.Task[None]]:
-    """The driver at work; cancelled at the end, which must take it at most two seconds and leave no task."""
+    """The driver at work; cancelled at the end, which must not take it long and leave no task."""
     before = asyncio.all_tasks()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(driver.run(sink))
@@ -109,7 +111,7 @@ async def running(driver: LlrpDriver, sink: Collector) -> AsyncIterator[asyncio.
             task.cancel()
             with suppress(asyncio.CancelledError, ReaderError):
                 await task
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < STOP_LIMIT_S
     assert not [left for left in asyncio.all_tasks() - before if "readers" in repr(left.get_coro())]
 
 

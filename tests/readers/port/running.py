@@ -28,7 +28,7 @@ async def running(driver: Driver, sink: Collector) -> AsyncIterator[asyncio.Task
             task.cancel()
             with suppress(asyncio.CancelledError, ReaderError):
                 await task
-            assert time.monotonic() - started < 5, "two seconds, and a slow machine's share"
+            assert time.monotonic() - started < 10, "two seconds, and a slow machine's share"
     assert not [left for left in asyncio.all_tasks() - before if "readers" in repr(left.get_coro())]
 
 
