@@ -73,7 +73,7 @@ class PresenceParams:
     evidence_shortest_s: float = 1.5
     evidence_longest_s: float = 60.0
     memory_s: float = 300.0
-    move_margin: float = 2.0
+    move_margin: float = 1.4
     move_change: float = 2.5
     move_weight: float = 0.0
     move_dwell_s: float = 2.0

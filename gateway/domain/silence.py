@@ -29,11 +29,11 @@ ENOUGH = 4.0
 FIRST_PERIOD_S = 600.0
 FIRST_SILENCES = 2.0
 # ... whose tail is this long (people stand before a rack for minutes), as sure as this many examples make it.
-FIRST_EXCESS_S = 90.0
+FIRST_EXCESS_S = 300.0
 FIRST_EXAMPLES = 3.0
-# ... and items that leave unseen: one in so many item-seconds (12 days), worth so many leavers.
-FIRST_STAY_S = 1e6
-FIRST_LEAVERS = 1.0
+# ... and items that leave unseen: one in 12 days, a belief that a tenth of a leaver outweighs.
+FIRST_STAY_S = 1e5
+FIRST_LEAVERS = 0.1
 # What was learnt halves in a day of looking: shops change.
 HALF_LIFE_S = 86_400.0
 SECONDS_PER_DAY = 86_400.0
