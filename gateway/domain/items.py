@@ -31,6 +31,8 @@ PACE_STEP = 0.05
 # Outside these bounds the formula below has no meaning for a real tag.
 LOWEST_CHANCE = 0.0005
 HIGHEST_CHANCE = 0.99
+# The ticket of an item that nobody knows any more; reads of it may still wait to be judged.
+FORGOTTEN = -1
 
 
 class Presence(StrEnum):

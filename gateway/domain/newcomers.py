@@ -5,7 +5,12 @@ second read. Which of them single reads are differs: on the first day nearly all
 any. So it is learnt from what became of the last ones, by how long they had waited.
 """
 
+import heapq
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from gateway.domain.items import FORGOTTEN, Item, Presence
+from gateway.domain.zones import US_PER_S, LiveZone
 
 # A tag that waits for its second read is looked at after so many seconds; after the last it is forgotten.
 WAITS_S = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 3600.0)
@@ -16,10 +21,11 @@ HALF_LIFE_S = 1_800.0
 SETTLED_SHARE = 0.03
 FIRST_DAY_SHARE = 0.4
 FIRST_EXAMPLES = 1.0
-US_PER_S = 1_000_000
+# Tags that were seen once are remembered until their timeout; a hostile transmitter must not fill the memory.
+MAX_GLIMPSED_ITEMS = 200_000
 
 
-class Newcomers:
+class Hopes:
     """What became of tags that had been read once. Moments are monotonic microseconds."""
 
     __slots__ = ("_came", "_forgot_us", "_hope", "_passed")
@@ -59,3 +65,56 @@ class Newcomers:
         self._passed = [passed * kept for passed in self._passed]
         self._hope *= kept
         self._forgot_us = now_us
+
+
+class Newcomers:
+    """Those that wait for their second read. Moments are monotonic microseconds."""
+
+    __slots__ = ("_hopes", "_remembered_us", "_tickets", "_waiting")
+
+    def __init__(self, zones: Iterable[LiveZone], hopes: Hopes) -> None:
+        self._hopes = hopes
+        # (when to look again, ticket, which of WAITS_S is over then, item)
+        self._waiting: list[tuple[int, int, int, Item]] = []
+        self._tickets = 0
+        self.configure(zones)
+
+    def configure(self, zones: Iterable[LiveZone]) -> None:
+        """How long a tag is remembered that does not count yet."""
+        timeouts_s = (zone.params.presence.glimpsed_timeout_s for zone in zones)
+        self._remembered_us = int(max(timeouts_s, default=0.0) * US_PER_S)
+
+    def add(self, item: Item, wait: int = 0) -> None:
+        """Look at a newcomer again when it has waited for its second read for so long."""
+        self._push(item.first_us + min(int(WAITS_S[wait] * US_PER_S), self._remembered_us), wait, item)
+
+    def _push(self, due_us: int, wait: int, item: Item) -> None:
+        self._tickets += 1
+        heapq.heappush(self._waiting, (due_us, self._tickets, wait, item))
+
+    def due_us(self) -> int | None:
+        """When the first of them is to be looked at; None: there is nobody."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def ring(self, now_us: int) -> Iterator[tuple[Item, int]]:
+        """Those that were not read again, and how many of WAITS_S they have waited; all of them: no longer.
+
+        Where too many wait, the oldest have waited long enough. Each must be settled before the next.
+        """
+        waiting = self._waiting
+        while waiting and (waiting[0][0] <= now_us or len(waiting) > MAX_GLIMPSED_ITEMS):
+            due_us, _, wait, item = heapq.heappop(waiting)
+            if not item.unproven or item.presence is Presence.DEPARTED or item.ticket == FORGOTTEN:
+                continue
+            again_us = item.seen_us + self._remembered_us
+            if item.seen_us > item.first_us and now_us < again_us and len(waiting) <= MAX_GLIMPSED_ITEMS:
+                # Read again, and still not often or long enough: its time begins anew.
+                self._push(again_us, len(WAITS_S) - 1, item)
+                continue
+            self._hopes.passed(wait)
+            if due_us >= item.first_us + self._remembered_us or due_us > now_us:
+                yield item, len(WAITS_S)
+                continue
+            if wait + 1 < len(WAITS_S):
+                self.add(item, wait + 1)
+            yield item, wait + 1

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain import hearing, newcomers
 from gateway.domain import inventory as module
 from gateway.domain.items import Cause, Presence
 from gateway.domain.params import PresenceParams, Zone, ZoneKind
@@ -152,7 +153,7 @@ def test_an_epc_of_an_odd_length_is_a_tag_of_its_own() -> None:
 
 
 def test_tags_that_are_no_stock_are_looked_at_once_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_FOREIGN_TAGS", 10)
+    monkeypatch.setattr(hearing, "MAX_FOREIGN_TAGS", 10)
     shop = Shop()
     asked: list[bytes] = []
     monkeypatch.setattr(shop.inventory, "_identify", lambda epc, _bits: asked.append(epc))
@@ -164,8 +165,8 @@ def test_tags_that_are_no_stock_are_looked_at_once_and_bounded(monkeypatch: pyte
     for number in range(35):
         shop.hear(1, FOREIGN + number.to_bytes(2))
         shop.hear(2, FOREIGN + number.to_bytes(2))
-    assert len(shop.inventory._foreign) <= 10
-    assert sum(len(table) for table in shop.inventory._cells[READER].values()) <= 2 * 10
+    assert len(shop.inventory._hearing._foreign) <= 10
+    assert sum(shop.inventory.tags_heard().values()) <= 2 * 10
     assert shop.tick() == []
     assert len(shop.inventory) == 0
 
@@ -298,7 +299,7 @@ def test_departed_items_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyP
     shop.wait(200)
     assert len(shop.inventory) == 5
     assert shop.inventory.forgotten == [tag(0), tag(1), tag(2)]
-    assert all(tag(0) not in table for table in shop.inventory._cells[READER].values())
+    assert all(tag(0) not in table for table in shop.inventory._hearing._cells[READER].values())
     assert causes(shop.read_for(2, [(1, tag(0), -55)])) == [Cause.ARRIVED]
 
 
@@ -510,7 +511,7 @@ def test_a_learning_zone_goes_on_learning_while_items_come() -> None:
 
 
 def test_a_rush_is_judged_in_several_ticks_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_CELLS_PER_TICK", 10)
+    monkeypatch.setattr(hearing, "MOST_CELLS_PER_TICK", 10)
     shop = Shop()
     epcs = [tag(serial) for serial in range(25)]
     shop.hear(1, *epcs)
@@ -524,7 +525,7 @@ def test_a_rush_is_judged_in_several_ticks_and_loses_nothing(monkeypatch: pytest
 
 
 def test_a_flood_of_invented_tags_is_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_GLIMPSED_ITEMS", 10)
+    monkeypatch.setattr(newcomers, "MAX_GLIMPSED_ITEMS", 10)
     shop = Shop()
     shop.place(99)
     for serial in range(50):
@@ -541,7 +542,7 @@ def test_what_was_forgotten_while_its_reads_waited_to_be_judged_does_not_count(m
     shop.hear(2, tag(7))
     shop.tick()
     shop.clock.turn(61)
-    monkeypatch.setattr(module, "MOST_CELLS_PER_TICK", 1)
+    monkeypatch.setattr(hearing, "MOST_CELLS_PER_TICK", 1)
     shop.hear(1, tag(8))
     for _ in range(2):  # these wait behind the one above while their item's time runs out
         shop.hear(2, tag(7))

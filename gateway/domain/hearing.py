@@ -1,0 +1,208 @@
+"""What the antennas hear: reads added up per antenna and tag, then turned into evidence.
+
+`ingest` is the hot path (a few hundred nanoseconds a known tag): it only adds up what each antenna heard of each
+tag. `collect` then looks once at every tag that was heard.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+
+from gateway.domain.ears import Ear
+from gateway.domain.items import COUNTED, FORGOTTEN, Cell, Identity, Item, Presence
+from gateway.domain.location import WEIGHT_BY_DBM
+from gateway.domain.tags import TagKey, tag_key
+from gateway.domain.zones import US_PER_S, Antenna, LiveZone
+from readers.model import RawRead, ReadBatch
+
+# Reads that reach us later than this (a reader's backlog after an outage) tell of the past: they bring nobody in.
+LATE_READ_US = 30 * US_PER_S
+# One report may stand for thousands of reads (TagSeenCount 5,374 was seen); in one tick more prove nothing more.
+MOST_READS_PER_TICK = 20
+# Judging a tag takes 3 to 8 us: a tick of so many stays around 20 ms, and the rest waits for the next one.
+MOST_CELLS_PER_TICK = 4_000
+# Tags that are no stock are remembered, to look at each once; noise must not fill the memory.
+MAX_FOREIGN_TAGS = 100_000
+
+CellTable = dict[TagKey, Cell]
+
+
+class Hearing:
+    """A table of tags and an ear for every antenna.
+
+    `item_of` (key, when it was seen in monotonic microseconds) says which item a tag is on that an antenna has not
+    read before, None where it is no stock.
+    """
+
+    def __init__(self, zone_of: Mapping[Antenna, LiveZone], item_of: Callable[[TagKey, int], Item | None]) -> None:
+        self._item_of = item_of
+        self._cells: dict[str, dict[int, CellTable]] = {}
+        self._ears: dict[Antenna, Ear] = {}
+        self._map(zone_of, 0)
+        self._foreign: set[TagKey] = set()
+        self._touched: deque[Cell] = deque()
+        self._collected = 0
+        self.unmapped_reads = 0
+        # Nothing of a tag that is no stock is ever looked at: its cell looks touched already and so stays out.
+        self._nobody = Cell(Item(Identity("", ""), [], 0), Ear(("", 0), LiveZone.gone("", 0), {}, 0))
+        self._nobody.reads = 1
+
+    def _map(self, zone_of: Mapping[Antenna, LiveZone], now_us: int) -> None:
+        """A table and an ear for every antenna; what an antenna that stays had of its tags stays too."""
+        old, self._cells, self._ears = self._cells, {}, {}
+        for antenna, zone in zone_of.items():
+            reader, port = antenna
+            table = old.get(reader, {}).get(port, {})
+            self._cells.setdefault(reader, {})[port] = table
+            self._ears[antenna] = Ear(antenna, zone, table, now_us)
+
+    @property
+    def behind(self) -> bool:
+        """More was read than the last `collect` could take."""
+        return bool(self._touched)
+
+    def due_us(self) -> float:
+        """When the silence of an antenna becomes strange; infinite where none can."""
+        return min((ear.due_us() for ear in self._ears.values()), default=math.inf)
+
+    def tags(self) -> dict[Antenna, int]:
+        """How many tags each antenna has read, of those that are remembered, stock or not."""
+        return {(reader, port): len(table) for reader, tables in self._cells.items() for port, table in tables.items()}
+
+    def ingest(self, batch: ReadBatch) -> None:
+        """Add a batch up. Reads of antennas that no zone is mapped to are counted and dropped."""
+        tables = self._cells.get(batch.reader)
+        if tables is None:
+            self.unmapped_reads += len(batch.reads)
+            return
+        if batch.epc_bits is not None:
+            bits = batch.epc_bits
+            for read in batch.reads:
+                self._ingest_first(tables, tag_key(read[0], bits), read, batch)
+            return
+        offset_us = batch.offset_us
+        touched = self._touched
+        port, table = -1, None
+        for read in batch.reads:
+            epc, antenna, dbm, first_us, last_us, count = read
+            if antenna != port:
+                port, table = antenna, tables.get(antenna)
+            if table is None:
+                self.unmapped_reads += 1
+                continue
+            cell = table.get(epc)
+            if cell is None:
+                self._ingest_first(tables, epc, read, batch)
+                continue
+            if not count:
+                count = 1  # some devices count nothing; the report itself is a read
+            if not cell.reads:
+                touched.append(cell)
+                cell.first_us = first_us + offset_us
+            cell.reads += count
+            cell.dbm_sum += dbm * count
+            cell.last_us = last_us + offset_us
+
+    def _ingest_first(self, tables: dict[int, CellTable], key: TagKey, read: RawRead, batch: ReadBatch) -> None:
+        """The path of a tag that this antenna may not have read before."""
+        _, antenna, dbm, first_us, last_us, count = read
+        offset_us = batch.offset_us
+        table = tables.get(antenna)
+        if table is None:
+            self.unmapped_reads += 1
+            return
+        seen_us = min(first_us + offset_us, batch.received_us)
+        cell = table.get(key) or self._meet(table, key, (batch.reader, antenna), seen_us)
+        if not cell.reads:
+            self._touched.append(cell)
+            cell.first_us = first_us + offset_us
+        cell.reads += max(count, 1)
+        cell.dbm_sum += dbm * max(count, 1)
+        cell.last_us = last_us + offset_us
+
+    def _meet(self, table: CellTable, key: TagKey, antenna: Antenna, seen_us: int) -> Cell:
+        """A cell for a tag that is new to this antenna; the tag itself may be new, or no stock at all."""
+        item = None
+        if key not in self._foreign:
+            item = self._item_of(key, seen_us)
+            if item is None:
+                self._remember_foreign(key)
+        if item is None:
+            table[key] = self._nobody
+            return self._nobody
+        # The tags of one item share a cell.
+        cell = item.cells.get(antenna)
+        if cell is None:
+            cell = item.cells[antenna] = Cell(item, self._ears[antenna])
+        table[key] = cell
+        return cell
+
+    def _remember_foreign(self, key: TagKey) -> None:
+        if len(self._foreign) >= MAX_FOREIGN_TAGS:
+            for tables in self._cells.values():
+                for table in tables.values():
+                    for old in self._foreign.intersection(table):
+                        del table[old]
+            self._foreign.clear()
+        self._foreign.add(key)
+
+    def collect(self, now_us: int) -> list[Item]:
+        """Turn what the antennas heard into evidence; the items that were read in our time, each once."""
+        heard: list[Item] = []
+        touched = self._touched
+        oldest_us = now_us - LATE_READ_US
+        self._collected += 1
+        tick = self._collected
+        for _ in range(min(len(touched), MOST_CELLS_PER_TICK)):
+            cell = touched.popleft()
+            item = cell.item
+            reads, cell.reads = cell.reads, 0
+            dbm, cell.dbm_sum = cell.dbm_sum // reads, 0
+            cell.total += reads
+            if cell.last_us < oldest_us:
+                item.seen_us = max(item.seen_us, cell.last_us)
+                continue
+            if item.ticket == FORGOTTEN:
+                continue  # its next read makes it known anew
+            cell.ear.reads += reads
+            item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * min(reads, MOST_READS_PER_TICK))
+            if item.tick != tick:
+                item.tick = tick
+                heard.append(item)
+            if item.unproven or item.presence not in COUNTED:
+                _sum_glimpses(item, cell, reads, now_us)
+            if cell.last_us > item.seen_us:
+                item.seen_us = min(cell.last_us, now_us)
+        for ear in self._ears.values():
+            ear.look(now_us)
+        return heard
+
+    def forget(self, item: Item) -> None:
+        """Nobody knows this item any more; its next read is the first."""
+        for reader, port in item.cells:
+            for key in item.keys:
+                self._cells[reader][port].pop(key, None)
+
+    def configure(
+        self, zone_of: Mapping[Antenna, LiveZone], zones: Collection[str], items: Collection[Item], now_us: int
+    ) -> None:
+        """Other antennas or `zones` from now on; `items` are all that are known."""
+        self._map(zone_of, now_us)
+        for item in items:
+            item.cells = {antenna: cell for antenna, cell in item.cells.items() if antenna in zone_of}
+            for antenna, cell in item.cells.items():
+                cell.ear = self._ears[antenna]
+                cell.zone = cell.ear.zone
+        self._touched = deque(cell for cell in self._touched if cell.zone.id in zones)
+
+
+def _sum_glimpses(item: Item, cell: Cell, reads: int, now_us: int) -> None:
+    """Reads of an item that does not count (yet): ghosts and passers-by are told by their number and span."""
+    presence = cell.zone.params.presence
+    if item.presence is Presence.DEPARTED and presence.leaves_silent:
+        return  # whoever left by this door may stand behind it; only the shop itself brings an item back
+    if cell.first_us - item.seen_us > presence.glimpsed_timeout_s * US_PER_S:
+        item.reads = 0
+    if not item.reads:
+        item.first_us = min(cell.first_us, now_us)
+    item.reads += reads

@@ -1,0 +1,111 @@
+"""Silence, item by item: whose has lasted too long, and what is learnt when it ends after all.
+
+Every item that counts has one living entry in the timer of its zone. All of it goes by the zone's own clock.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+
+from gateway.domain.items import COUNTED, Item, Presence
+from gateway.domain.silence import Silences, unexplained_s
+from gateway.domain.zones import US_PER_S, LiveZone
+
+# A missing item is looked at again after so long, or after this share of its silence.
+LOOK_AGAIN_S = 2.0
+LOOK_AGAIN_SHARE = 0.1
+
+Entry = tuple[float, int, Item]
+"""(due on the zone's clock in seconds, ticket, item)"""
+
+
+class Timers:
+    """When the silence of each item is to be looked at; an entry whose ticket is not its item's is void."""
+
+    __slots__ = ("_tickets", "_timers")
+
+    def __init__(self, zones: Iterable[str]) -> None:
+        self._timers: dict[str, list[Entry]] = {zone: [] for zone in zones}
+        self._tickets = 0
+
+    def configure(self, zones: Iterable[str], items: Iterable[Item]) -> None:
+        """Other zones or other bounds from now on."""
+        self._timers = {zone: [] for zone in zones}
+        for item in items:
+            self.arm(item)
+
+    def arm(self, item: Item) -> None:
+        """Give an item that counts its one entry in its zone's timer; whatever it had before is void."""
+        self._tickets += 1
+        item.ticket = self._tickets
+        if item.zone is not None and item.presence in COUNTED:
+            due_s = item.seen_clock_s + _patience_s(item, item.zone)
+            if item.presence is Presence.MISSING or item.zone.params.presence.leaves_silent:
+                # What silence means may change meanwhile: it is looked at again before it has grown much.
+                silence_s = item.zone.clock_s - item.seen_clock_s
+                due_s = min(due_s, item.zone.clock_s + max(LOOK_AGAIN_S, silence_s * LOOK_AGAIN_SHARE))
+            heapq.heappush(self._timers[item.zone.id], (due_s, item.ticket, item))
+
+    def due_us(self, zones: Mapping[str, LiveZone]) -> int | None:
+        """When the first of them is to be looked at, if all goes on as it does; None: never. Never too late."""
+        return min(
+            (
+                zone.tick_us + int((timers[0][0] - zone.clock_s) * US_PER_S) - 1
+                for zone, timers in ((zones[name], timers) for name, timers in self._timers.items())
+                if timers and zone.clock.running
+            ),
+            default=None,
+        )
+
+    def ring(self, zones: Mapping[str, LiveZone]) -> Iterator[tuple[LiveZone, Item]]:
+        """The items whose silence has become too long for what they are; each must be settled before the next."""
+        for name, timers in self._timers.items():
+            zone = zones[name]
+            while timers and timers[0][0] <= zone.clock_s:
+                _, ticket, item = heapq.heappop(timers)
+                if ticket != item.ticket:
+                    continue
+                # The same sum as in `arm`: a difference could round to the other side and ring for ever.
+                if item.seen_clock_s + _patience_s(item, zone) > zone.clock_s:
+                    self.arm(item)
+                else:
+                    yield zone, item
+
+
+def _patience_s(item: Item, zone: LiveZone) -> float:
+    """The silence that changes this item's state next."""
+    if item.presence is Presence.PRESENT and not zone.params.presence.leaves_silent:
+        return item.missing_after_s(zone.params.presence)
+    return item.departed_after_s(zone)
+
+
+def give_up(item: Item, zone: LiveZone) -> None:
+    """It leaves by silence alone; should it come back, its zone learns from that."""
+    silence_s = zone.clock_s - item.seen_clock_s
+    item.longest_s = max(item.longest_s, silence_s - unexplained_s(item.location.pace_s))
+    item.lost_from = item.pool
+    if item.pool is not None:
+        item.pool.lost(1)
+
+
+def take_back(item: Item, now_us: int) -> None:
+    """It was given up by silence alone, and has been there all the time."""
+    if item.lost_from is not None:
+        item.longest_s += (now_us - item.changed_us) / US_PER_S
+        item.lost_from.lost(-1)
+        item.lost_from.ended(item.longest_s)
+        item.lost_from = None
+
+
+def reckon(zones: Mapping[str, LiveZone], missing: Iterable[Item], since_s: float) -> None:
+    """What silence means in each zone as of `since_s` ago; `missing` are the items whose silence goes on."""
+    clocks_s = {zone.id: zone.clock_s - (since_s if zone.clock.running else 0.0) for zone in zones.values()}
+    waiting: dict[Silences, list[float]] = {}
+    for item in missing:
+        if item.zone is not None and item.pool is not None:
+            silence_s = clocks_s[item.zone.id] - item.seen_clock_s
+            waiting.setdefault(item.pool, []).append(max(0.0, silence_s - unexplained_s(item.location.pace_s)))
+    for zone in zones.values():
+        elapsed_s = max(0.0, clocks_s[zone.id] - zone.reckoned_s)
+        zone.reckoned_s += elapsed_s
+        for pool in zone.silences:
+            pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()))
