@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+FUZZ_SECONDS ?= 300
 SOURCES := gateway readers config simulators tests
 # Where third-party vectors are at hand, tests use them; elsewhere those tests say that they are skipped.
 export LLRP_VECTORS SERIAL_VECTORS
@@ -27,9 +28,14 @@ soak: $(READY) system-packages  ## faults of every kind for as long as it takes;
 		SHOP_HOURS=1000 FRAME_STRIDE=5 SOAK_MINUTES=5 OFFLINE_DELTAS=5000000 \
 		$(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
 
-fuzz: $(READY) system-packages  ## broken frames, files and requests for longer; FAULT_SEED=7 takes other ones
+fuzz: $(READY) system-packages  ## broken frames, files, requests for longer; FAULT_SEED=7 takes others, FUZZ_SECONDS=60 fewer
 	FRAME_STRIDE=5 $(BIN)/pytest -s --timeout 1800 $(ARGS) tests/faults/test_bad_frames.py \
 		tests/faults/test_requests.py tests/config/test_loader.py tests/gateway/consumer/test_decode.py
+	@$(BIN)/pip install --quiet --only-binary :all: 'atheris>=3' || \
+		{ echo "atheris cannot be installed for this Python: tag reports are not fuzzed by coverage"; exit 1; }
+	@mkdir -p build/fuzz/reports
+	$(BIN)/python -m tests.fuzz.reports -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/reports tests/corpus/reports
 
 audit: $(READY)     ## known weaknesses of the dependencies, where the database can be reached
 	$(BIN)/pip install --quiet pip-audit

@@ -170,18 +170,25 @@ def _tlv(body: bytes, at: int, end: int) -> Field | ReportError:
     if isinstance(header, ReportError):
         return header
     kind, stop = header
+    if kind < TV_FLAG:
+        # Taken for the TV of that number it would have another size; TLVs are numbered from 128.
+        return report_error(f"TLV parameter {kind} has the number of a TV", body, at)
     value_at = at + TLV_HEADER_BYTES
     if kind == ParameterType.CUSTOM and stop - value_at >= CUSTOM_HEAD.size:
         return _custom(body, at, value_at, stop)
-    if kind != ParameterType.EPC_DATA:
-        return Field(kind, at, value_at, stop, body[value_at:stop])
+    if kind == ParameterType.EPC_DATA:
+        return _epc_data(body, at, value_at, stop)
+    return Field(kind, at, value_at, stop, body[value_at:stop])
+
+
+def _epc_data(body: bytes, at: int, value_at: int, stop: int) -> Field | ReportError:
     data_at = value_at + BIT_COUNT.size
     if data_at > stop:
         return report_error("EPCData without a bit count", body, at)
     bits: int = BIT_COUNT.unpack_from(body, value_at)[0]
     if (bits + 7) // 8 != stop - data_at:
         return report_error(f"EPCData of {bits} bits in {stop - data_at} bytes", body, at)
-    return Field(kind, at, data_at, stop, body[data_at:stop], bits)
+    return Field(ParameterType.EPC_DATA, at, data_at, stop, body[data_at:stop], bits)
 
 
 def _custom(body: bytes, at: int, value_at: int, stop: int) -> Field:

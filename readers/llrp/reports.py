@@ -70,7 +70,10 @@ def _wanted(fields: Report) -> dict[int, Field]:
     chosen: dict[int, Field] = {}
     for field in fields:
         slot = SLOTS.get(field.kind)
-        if slot is not None and not (field.kind in UPTIMES and slot in chosen):
+        if slot is None:
+            continue
+        before = chosen.get(slot)
+        if before is None or before.kind in UPTIMES or field.kind not in UPTIMES:
             chosen[slot] = field
     return chosen
 

@@ -116,6 +116,24 @@ def test_a_body_of_the_hot_size_and_another_shape_is_not_taken_for_it() -> None:
         assert decode(decoder, usual_report(3)) == ([usual_read(3)], None)
 
 
+@pytest.mark.parametrize("kind", [1, 2, 4, 6, 8, 13, 127])
+def test_a_tlv_with_the_number_of_a_tv_is_an_error_and_what_came_before_is_kept(kind: int) -> None:
+    body = usual_report(1) + tlv(240, epc96(2) + tlv(kind, bytes(12)))
+    check_against_walker([body, body])
+    reads, error = decode(ReportDecoder(), body)
+    assert reads == [usual_read(1)]
+    assert error is not None
+    assert "number of a TV" in error.text
+
+
+def test_of_a_field_that_is_sent_twice_the_last_counts() -> None:
+    for kinds, wanted in (((3, 3), 2), ((2, 2), 2), ((2, 3), 1), ((3, 2), 2), ((3, 2, 3), 2)):
+        stamps = b"".join(tv(kind, "Q", number) for number, kind in enumerate(kinds, 1))
+        body = tlv(240, epc96(1) + stamps)
+        check_against_walker([body, body])
+        assert decode(ReportDecoder(), body)[0][0][3] == wanted
+
+
 def test_an_absent_field_has_the_last_value_of_its_type() -> None:
     decoder = ReportDecoder()
     short = tlv(240, epc96(2) + tv(6, "b", -50))
