@@ -63,7 +63,9 @@ class Gateway(Parts):
         gc.disable()
         try:
             records = await self.ledger.items()
-            first = self.inventory.restore(records, self.clock.monotonic_us(), self.clock.utc_us())
+            pools = await self.ledger.pools()
+            self.line.pooled = {pool.zone for pool in pools}
+            first = self.inventory.restore(records, self.clock.monotonic_us(), self.clock.utc_us(), pools)
             shelved = self.shelves.restore(self.config.bins, await self.ledger.bins())
             self.stock.restore((await self.ledger.stock()).rows, self.inventory, shelved, first)
         finally:

@@ -11,21 +11,20 @@ import fcntl
 import sqlite3
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 
-from gateway import migrations, payloads
+from gateway import migrations
 from gateway.domain.delta import Change, Step, StockKey
-from gateway.domain.items import Presence
-from gateway.domain.records import BinRecord, ItemRecord, ProductRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord
 from gateway.domain.stock import StockRow
-from gateway.domain.tags import TagKey, key_bits, key_epc, tag_key
+from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.zones import Antenna
+from gateway.ledger_rows import bin_records, bin_row, encode_delta, item_record, item_row, pool_records, pool_row
 
 # A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
 GROUP_COMMIT_S = 0.02
@@ -66,7 +65,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What one moment changed; goes to disk wholly or not at all. `steps` get consecutive numbers."""
+    """What one moment changed; goes to disk wholly or not at all. `steps` get consecutive numbers.
+
+    `dropped_pools` are zones whose pools are forgotten.
+    """
 
     at_utc_us: int = 0
     steps: Sequence[Step] = ()
@@ -76,6 +78,8 @@ class Commit:
     acknowledged: int = 0
     bins: Sequence[BinRecord] = ()
     dropped_bins: Sequence[Antenna] = ()
+    pools: Sequence[PoolRecord] = ()
+    dropped_pools: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,8 @@ class Ledger:
         items: dict[TagKey, ItemRecord | None] = {}
         learnt: list[tuple[str]] = []
         bins: dict[Antenna, BinRecord | None] = {}
+        pools: dict[tuple[str, float], PoolRecord] = {}
+        dropped: set[str] = set()
         for commit in group:
             numbered = []
             for step in commit.steps:
@@ -187,6 +193,9 @@ class Ledger:
             learnt.extend((zone,) for zone in commit.learnt_zones)
             bins.update({(record.reader, record.channel): record for record in commit.bins})
             bins.update(dict.fromkeys(commit.dropped_bins))
+            dropped.update(commit.dropped_pools)
+            pools = {key: record for key, record in pools.items() if record.zone not in commit.dropped_pools}
+            pools.update({(record.zone, record.pace_s): record for record in commit.pools})
             acknowledged = max(position.acknowledged, commit.acknowledged)
             position = replace(position, acknowledged=acknowledged)
         async with self._transaction():
@@ -200,8 +209,8 @@ class Ledger:
                 [key for key, change in stock.items() if not change.quantity],
             )
             await self._many(
-                "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_item_row(record) for record in items.values() if record],
+                "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [item_row(record) for record in items.values() if record],
             )
             await self._many(
                 "DELETE FROM items WHERE epc = ? AND bits = ?",
@@ -209,6 +218,7 @@ class Ledger:
             )
             await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", learnt)
             await self._write_bins(bins)
+            await self._write_pools(pools.values(), dropped)
             await self._writer.execute(
                 "UPDATE ledger SET seq = ?, acknowledged = ?", (position.seq, position.acknowledged)
             )
@@ -226,11 +236,24 @@ class Ledger:
         )
         kept = [record for record in bins.values() if record]
         await self._many(
-            "INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [_bin_row(each) for each in kept]
+            "INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [bin_row(each) for each in kept]
         )
         await self._many(
             "INSERT INTO bin_products VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(each.reader, each.channel, *astuple(product)) for each in kept for product in each.products],
+        )
+
+    async def _write_pools(self, pools: Collection[PoolRecord], dropped: Collection[str]) -> None:
+        """All pools of the `dropped` zones are forgotten first; a pool is written anew as a whole."""
+        await self._many("DELETE FROM pools WHERE zone = ?", [(zone,) for zone in dropped])
+        await self._many("DELETE FROM pool_tails WHERE zone = ?", [(zone,) for zone in dropped])
+        await self._many(
+            "DELETE FROM pool_tails WHERE zone = ? AND pace_s = ?", [(each.zone, each.pace_s) for each in pools]
+        )
+        await self._many("INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?)", [pool_row(each) for each in pools])
+        await self._many(
+            "INSERT INTO pool_tails VALUES (?, ?, ?, ?, ?)",
+            [(each.zone, each.pace_s, *astuple(tail)) for each in pools for tail in each.tail],
         )
 
     async def _many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
@@ -344,75 +367,17 @@ class Ledger:
 
     async def bins(self) -> list[BinRecord]:
         """Every bin at rest."""
-        products: dict[Antenna, list[ProductRecord]] = {}
-        for reader, channel, *product in await self._read("SELECT * FROM bin_products"):
-            products.setdefault((reader, channel), []).append(ProductRecord(*product))
-        found = []
-        for reader, channel, zone, zero_g, begun_g, level_g, pending_g, doubtful in await self._read(
-            "SELECT * FROM bins"
-        ):
-            lying = tuple(products.get((reader, channel), ()))
-            weights = zero_g, begun_g, level_g, pending_g
-            found.append(BinRecord(reader, channel, zone, *weights, lying, doubtful=bool(doubtful)))
-        return found
+        products = await self._read("SELECT * FROM bin_products")
+        return bin_records(await self._read("SELECT * FROM bins"), products)
+
+    async def pools(self) -> list[PoolRecord]:
+        """What silence has come to mean in each zone."""
+        tails = await self._read("SELECT * FROM pool_tails ORDER BY threshold_s")
+        return pool_records(await self._read("SELECT * FROM pools"), tails)
 
     async def learnt_zones(self) -> set[str]:
         """The zones whose first count has settled."""
         return {str(zone) for (zone,) in await self._read("SELECT zone FROM learnt_zones")}
-
-
-def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
-    """A step with its number, as it goes to the broker."""
-    changes = tuple(
-        payloads.Change(
-            gtin=change.gtin,
-            zone=change.zone,
-            disposition=change.disposition,
-            quantity=change.quantity,
-            confirmed=change.confirmed,
-            change=change.change,
-            stale=True if change.stale else None,
-        )
-        for change in step.changes
-    )
-    causes = {cause.value: count for cause, count in step.causes.items()}
-    at = payloads.rfc3339(at_utc_us)
-    return payloads.Delta(epoch=epoch, seq=seq, at=at, changes=changes, causes=causes).encode()
-
-
-def item_record(row: Sequence[Any]) -> ItemRecord:
-    """A row of the table `items`."""
-    epc, bits, gtin, serial, presence, *rest = row
-    return ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *rest)
-
-
-def _item_row(record: ItemRecord) -> tuple[object, ...]:
-    return (
-        key_epc(record.key),
-        key_bits(record.key),
-        record.gtin,
-        record.serial,
-        record.presence.value,
-        record.zone,
-        record.changed_utc_us,
-        record.seen_utc_us,
-        record.read_chance,
-        record.learnt_s,
-        record.silence_s,
-    )
-
-
-def _bin_row(record: BinRecord) -> tuple[object, ...]:
-    return (
-        record.reader,
-        record.channel,
-        record.zone,
-        record.zero_g,
-        record.configured_zero_g,
-        record.level_g,
-        record.pending_g,
-        record.doubtful,
-    )
 
 
 @asynccontextmanager

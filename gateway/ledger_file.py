@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from gateway import migrations, payloads
 from gateway.domain.records import ItemRecord
-from gateway.ledger import LedgerError, item_record, only_user
+from gateway.ledger import LedgerError, only_user
+from gateway.ledger_rows import item_record
 
 # What SQLite keeps beside the file; the three belong together.
 SUFFIXES = ("", "-wal", "-shm")

@@ -13,6 +13,7 @@ from gateway.domain.delta import Step
 from gateway.domain.inventory import TICK_US, Inventory
 from gateway.domain.items import COUNTED, Item, Transition
 from gateway.domain.params import Bin
+from gateway.domain.records import PoolRecord
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
@@ -29,7 +30,7 @@ DRAIN_S = 0.02
 TURN_US = 20_000
 # A tick that took long (a hundred thousand tags) makes the next one wait in proportion.
 TICK_REST = 4
-# Learnt read rates go to disk once a minute, a slice a tick: losing them costs patience, not stock.
+# What was learnt goes to disk once a minute, the items a slice a tick: losing it costs patience, not stock.
 CHECKPOINT_US = 60 * US_PER_S
 CHECKPOINT_ITEMS_PER_TICK = 1_000
 # ... and only what has changed by this share, or has been silent for this long.
@@ -74,6 +75,8 @@ class Line:
         self._on_zone = on_zone
         self._told = {zone.id: zone.state for zone in inventory.zones.values()}
         self._unlearnt = {zone.id for zone in inventory.zones.values() if zone.learning}
+        self.pooled: set[str] = set()
+        """Zones of which the ledger has pools."""
         self._checkpoint: Iterator[Item] = iter(())
         self._checkpoint_us = 0
         self._tick_due_us = 0
@@ -159,12 +162,25 @@ class Line:
             steps.extend(confirmed.split())
         forgotten, self.inventory.forgotten = self.inventory.forgotten, []
         changed = dict.fromkeys(made.item for made in transitions)
-        changed.update(dict.fromkeys(self._checkpointed(now_us)))
+        dropped_pools = self.pooled.difference(self.inventory.zones)
+        checkpointed, pools = self._checkpointed(now_us)
+        self.pooled.update(record.zone for record in pools)
+        self.pooled -= dropped_pools
+        changed.update(dict.fromkeys(checkpointed))
         learnt = [name for name in self._unlearnt if not self.inventory.zones[name].learning]
         bins, dropped_bins = self.shelves.take_records(), self.shelves.take_dropped()
-        if steps or changed or forgotten or learnt or bins or dropped_bins or self._owed:
-            records = [self.inventory.record(item, now_us, utc_us) for item in changed]
-            commit = Commit(utc_us, steps, records, forgotten, learnt, bins=bins, dropped_bins=dropped_bins)
+        if steps or changed or forgotten or learnt or bins or dropped_bins or pools or dropped_pools or self._owed:
+            commit = Commit(
+                utc_us,
+                steps,
+                [self.inventory.record(item, now_us, utc_us) for item in changed],
+                forgotten,
+                learnt,
+                bins=bins,
+                dropped_bins=dropped_bins,
+                pools=pools,
+                dropped_pools=sorted(dropped_pools),
+            )
             numbered = await self._commit(commit)
             self._unlearnt.difference_update(learnt)
             if numbered:
@@ -206,15 +222,17 @@ class Line:
         self._alerts.clear(AlertKind.LEDGER_NEAR_LIMIT, "ledger")
         return numbered
 
-    def _checkpointed(self, now_us: int) -> list[Item]:
-        """The next few items whose learnt state goes to disk again."""
+    def _checkpointed(self, now_us: int) -> tuple[list[Item], list[PoolRecord]]:
+        """The next few items, and the pools, whose learnt state goes to disk again."""
+        pools: list[PoolRecord] = []
         if now_us - self._checkpoint_us >= CHECKPOINT_US:
             self._checkpoint_us = now_us
+            pools = [record for zone in self.inventory.zones.values() for record in _learnt_by_pools(zone)]
             self._checkpoint = iter([item for item in self.inventory if item.presence in COUNTED])
         found = [item for item in islice(self._checkpoint, CHECKPOINT_ITEMS_PER_TICK) if _has_news(item)]
         for item in found:
-            item.saved_chance = item.read_chance
-        return found
+            item.saved_chance, item.saved_longest_s = item.read_chance, item.longest_s
+        return found, pools
 
     def _tell_zones(self) -> None:
         for zone in self.inventory.zones.values():
@@ -266,4 +284,14 @@ def _has_news(item: Item) -> bool:
     if item.presence not in COUNTED or item.zone is None:
         return False
     learnt = abs(item.read_chance - item.saved_chance) > CHECKPOINT_SHARE * item.saved_chance
+    learnt = learnt or abs(item.longest_s - item.saved_longest_s) > CHECKPOINT_SHARE * item.saved_longest_s
     return learnt or item.zone.clock_s - item.seen_clock_s > CHECKPOINT_SILENCE_S
+
+
+def _learnt_by_pools(zone: LiveZone) -> Iterator[PoolRecord]:
+    """The pools of a zone that have learnt what is worth a write."""
+    for pool in zone.silences:
+        record = pool.record(zone.id)
+        if not record.blank if pool.saved is None else record.differs(pool.saved, CHECKPOINT_SHARE):
+            pool.saved = record
+            yield record

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from gateway.domain.hearing import Hearing
 from gateway.domain.items import COUNTED, FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Presence, Transition, pace_s
 from gateway.domain.newcomers import WAITS_S, Hopes, Newcomers
-from gateway.domain.records import ItemRecord
+from gateway.domain.records import ItemRecord, PoolRecord
 from gateway.domain.silence import SHORTEST_S, unexplained_s
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.timers import Timers, give_up, reckon, take_back
@@ -270,14 +270,20 @@ class Inventory:
 
     # -- what outlives the process ----------------------------------------------------------------------------
 
-    def restore(self, records: Sequence[ItemRecord], now_us: int, utc_now_us: int) -> list[Transition]:
-        """Take up the items of an earlier life, before the first read.
+    def restore(
+        self, records: Sequence[ItemRecord], now_us: int, utc_now_us: int, pools: Iterable[PoolRecord] = ()
+    ) -> list[Transition]:
+        """Take up the items of an earlier life, and what silence had come to mean in its zones, before the first read.
 
         No silence accrues for the time in between. Items of zones that are configured no longer leave them now, and so
         do those that are no stock any more by what is configured: the transitions say so.
         """
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
+        for learnt in pools:
+            pool = self.zones[learnt.zone].pool(learnt.pace_s) if learnt.zone in self.zones else None
+            if pool is not None:
+                pool.restore(learnt)
         if records:
             self._hopes.settle()
         # `missing` and `departed` are kept in the order of change.
@@ -287,6 +293,8 @@ class Inventory:
             item.changed_us = record.changed_utc_us + shift_us
             item.presence = record.presence
             item.read_chance, item.learnt_s = record.read_chance, record.learnt_s
+            item.longest_s = record.longest_s
+            item.saved_chance, item.saved_longest_s = record.read_chance, record.longest_s
             item.location.set_pace(pace_s(record.read_chance))
             item.seen_clock_s = -record.silence_s
             is_stock = self._identify(key_epc(record.key), key_bits(record.key)) is not None
@@ -310,7 +318,10 @@ class Inventory:
                 item.location.of(item.zone)
                 item.location.settle(item.zone, now_us)
                 item.find_pool()
-                self._timers.arm(item)
+        # How long to be patient follows from the pools and those that are silent in them: all of them are needed.
+        reckon(self.zones, self.missing, 0.0)
+        for item in self._items.values():
+            self._timers.arm(item)
         return made
 
     def record(self, item: Item, now_us: int, utc_now_us: int) -> ItemRecord:
@@ -328,4 +339,5 @@ class Inventory:
             read_chance=item.read_chance,
             learnt_s=item.learnt_s,
             silence_s=silence_s,
+            longest_s=item.longest_s,
         )

@@ -94,6 +94,7 @@ class Item:
         "read_chance",
         "reads",
         "saved_chance",
+        "saved_longest_s",
         "seen_clock_s",
         "seen_us",
         "tick",
@@ -113,6 +114,7 @@ class Item:
         self.paced_chance = PRIOR_CHANCE
         self.learnt_s = PRIOR_SPAN_S
         self.saved_chance = 0.0
+        self.saved_longest_s = 0.0
         self.pool: Silences | None = None
         self.reads = 0
         self.first_us = now_us

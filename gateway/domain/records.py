@@ -1,25 +1,71 @@
 """The durable forms of the domain: what the ledger writes and brings back."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gateway.domain.items import Presence
 from gateway.domain.tags import TagKey
+
+if TYPE_CHECKING:
+    # Items learn in pools, which are kept as records.
+    from gateway.domain.items import Presence
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """An item at rest. Times are UTC (microseconds); `silence_s` is what its zone's clock had already counted."""
+    """An item at rest. Times are UTC (microseconds); `silence_s` is what its zone's clock had already counted,
+    `longest_s` the longest silence beyond its pace that it has come back from.
+    """
 
     key: TagKey
     gtin: str
     serial: str
-    presence: Presence
+    presence: "Presence"
     zone: str | None
     changed_utc_us: int
     seen_utc_us: int
     read_chance: float
     learnt_s: float
     silence_s: float
+    longest_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TailRecord:
+    """How many silences went beyond `threshold_s`, and by how much in all; what is long past counts less."""
+
+    threshold_s: float
+    silences: float
+    excess_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRecord:
+    """What silence means for those of a zone that are read every `pace_s` seconds and rarer, at rest.
+
+    `item_s` is how long they were looked at (seconds, of all items together), `lost` how many were given up,
+    `leave_rate` how often one leaves unseen (1/s).
+    """
+
+    zone: str
+    pace_s: float
+    item_s: float
+    lost: float
+    leave_rate: float
+    tail: tuple[TailRecord, ...]
+
+    @property
+    def blank(self) -> bool:
+        """Nothing was learnt."""
+        return not (self.item_s or self.lost or self.tail)
+
+    def differs(self, other: "PoolRecord", share: float) -> bool:
+        """Whether one of its sums is another than in `other` by more than this share of that."""
+        if len(self.tail) != len(other.tail):
+            return True
+        pairs = [(self.item_s, other.item_s), (self.lost, other.lost)]
+        for mine, theirs in zip(self.tail, other.tail, strict=True):
+            pairs += [(mine.silences, theirs.silences), (mine.excess_s, theirs.excess_s)]
+        return any(abs(mine - theirs) > share * theirs for mine, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from gateway.domain.params import PresenceParams
+from gateway.domain.records import PoolRecord, TailRecord
 
 # Tags that are read so often (mean seconds between reads, upwards) are silent in ways of their own.
 PACES_S = (2.0, 8.0, 32.0, 128.0, 512.0)
@@ -47,12 +48,25 @@ def unexplained_s(pace_s: float) -> float:
 class Silences:
     """Those of the `items` of one zone that are read about as often: the silences that ended, and the leavers.
 
-    `patience_s` is the silence after which one of them is given up, from when it is unexplained.
+    `patience_s` is the silence after which one of them is given up, from when it is unexplained. `saved` is what the
+    ledger has of this.
     """
 
-    __slots__ = ("_first_s", "_item_s", "_lost", "_over", "_over_s", "items", "leave_rate", "patience_s")
+    __slots__ = (
+        "_first_s",
+        "_item_s",
+        "_lost",
+        "_over",
+        "_over_s",
+        "items",
+        "leave_rate",
+        "pace_s",
+        "patience_s",
+        "saved",
+    )
 
     def __init__(self, pace_s: float) -> None:
+        self.pace_s = pace_s
         self.items = 0
         self._first_s = max(FIRST_EXCESS_S, 2.0 * pace_s)
         # Ended silences that went beyond each threshold, and by how much in all.
@@ -62,6 +76,7 @@ class Silences:
         self._lost = 0.0
         self.leave_rate = FIRST_LEAVERS / FIRST_STAY_S
         self.patience_s = THRESHOLDS_S[-1]
+        self.saved: PoolRecord | None = None
 
     def ended(self, excess_s: float) -> None:
         """An item was read again after it had been silent for `excess_s` more than its pace explains."""
@@ -136,6 +151,24 @@ class Silences:
         self._lost *= kept
         # What these items are looked at meanwhile fades as well: the same, however often this is reckoned.
         self._item_s = self._item_s * kept + self.items * (1.0 - kept) * HALF_LIFE_S / math.log(2.0)
+
+    # -- what outlives the process ----------------------------------------------------------------------------
+
+    def record(self, zone_id: str) -> PoolRecord:
+        """As the ledger keeps it; `patience_s` follows from the rest."""
+        sums = zip(THRESHOLDS_S, self._over, self._over_s, strict=True)
+        tail = tuple(TailRecord(threshold_s, over, over_s) for threshold_s, over, over_s in sums if over > 0.0)
+        return PoolRecord(zone_id, self.pace_s, self._item_s, self._lost, self.leave_rate, tail)
+
+    def restore(self, record: PoolRecord) -> None:
+        """Go on with what an earlier life had learnt; what it counted above other thresholds is left out."""
+        self._item_s, self._lost, self.leave_rate = record.item_s, record.lost, record.leave_rate
+        beyond = {tail.threshold_s: tail for tail in record.tail}
+        for number, threshold_s in enumerate(THRESHOLDS_S):
+            tail = beyond.get(threshold_s)
+            self._over[number] = tail.silences if tail is not None else 0.0
+            self._over_s[number] = tail.excess_s if tail is not None else 0.0
+        self.saved = record
 
 
 def pool_of(pools: Sequence[Silences], pace_s: float) -> Silences:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from gateway.domain.params import Zone, ZoneKind
-from gateway.domain.silence import new_pools
+from gateway.domain.silence import Silences, new_pools
 from readers.model import AntennaCondition, ReaderCondition
 
 US_PER_S = 1_000_000
@@ -140,6 +140,10 @@ class LiveZone:
         self.clock.keep(self.antennas, now_us)
         self.clock.run(healthy=self.healthy, now_us=now_us)
         self._settled(before, now_us)
+
+    def pool(self, pace_s: float) -> Silences | None:
+        """The pool that begins at this pace; None where none does (another version had others)."""
+        return next((pool for pool in self.silences if pool.pace_s == pace_s), None)
 
     @property
     def id(self) -> str:

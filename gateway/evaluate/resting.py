@@ -124,11 +124,12 @@ class _Played:
                 self._restart(down_us, up_us)
 
     def _restart(self, down_us: int, up_us: int) -> None:
-        """Another life of the gateway: it knows what the ledger kept of the items, and the stock as it was."""
+        """Another life of the gateway: it knows what the ledger kept, and the stock as it was."""
         old = self.line.inventory
         kept = [old.record(item, down_us, down_us) for item in old]
+        pools = [pool.record(zone.id) for zone in old.zones.values() for pool in zone.silences]
         line = _line(up_us)
-        line.inventory.restore(kept, up_us, up_us)
+        line.inventory.restore(kept, up_us, up_us, pools)
         line.stock, line.transitions = self.line.stock, self.line.transitions
         self.line = line
 

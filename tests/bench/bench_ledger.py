@@ -34,7 +34,7 @@ def records() -> Iterator[ItemRecord]:
     for number in range(ITEMS):
         key = (0x3034257BF7194E4000000000 + number).to_bytes(12, "big")
         gtin = f"{number % GTINS:014d}"
-        yield ItemRecord(key, gtin, str(number), Presence.PRESENT, "floor", 1, 1, 0.5, 100.0, 0.0)
+        yield ItemRecord(key, gtin, str(number), Presence.PRESENT, "floor", 1, 1, 0.5, 100.0, 0.0, 60.0)
 
 
 def stock_step() -> Step:

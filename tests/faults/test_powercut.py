@@ -18,7 +18,7 @@ import pytest
 from gateway import ledger as module
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause, Presence
-from gateway.domain.records import ItemRecord
+from gateway.domain.records import ItemRecord, PoolRecord, TailRecord
 from gateway.ledger import Commit, Ledger, open_ledger
 from gateway.tasks import beside
 from tests.faults.powercut import Files, RecordingVfs, images
@@ -130,11 +130,17 @@ class Shop:
                 self.at[serial] = to
             presence = Presence.PRESENT if to else Presence.DEPARTED
             items.append(
-                ItemRecord(serial.to_bytes(12), GTIN, str(serial), presence, to, NOW_US, NOW_US, 0.5, 9.0, 0.0)
+                ItemRecord(serial.to_bytes(12), GTIN, str(serial), presence, to, NOW_US, NOW_US, 0.5, 9.0, 0.0, 3.0)
             )
             if rows:
                 steps.append(Step(tuple(rows), {Cause.MOVED: 1}))
-        return Commit(NOW_US, steps, items)
+        return Commit(NOW_US, steps, items, pools=[self.pool()])
+
+    def pool(self) -> PoolRecord:
+        """What a zone has learnt: as many seconds as silences."""
+        tail = tuple(TailRecord(threshold_s, self.rng.randint(1, 9), 1.0) for threshold_s in (0.0, 15.0, 30.0))
+        seconds = float(sum(each.silences for each in tail))
+        return PoolRecord(self.rng.choice(ZONES), 2.0, seconds, 0.0, 1e-6, tail)
 
 
 async def live(path: Path, rng: Random, shop: Shop, told: Told) -> None:
@@ -173,8 +179,11 @@ def judge(folder: Path, told: Told, done: int) -> tuple[str, int]:
         deltas = connection.execute("SELECT seq, payload FROM deltas ORDER BY seq").fetchall()
         stock = dict(connection.execute("SELECT zone, quantity FROM stock"))
         items = dict(connection.execute("SELECT zone, count(*) FROM items WHERE zone IS NOT NULL GROUP BY zone"))
+        pools = dict(connection.execute("SELECT zone, item_s FROM pools"))
+        tails = dict(connection.execute("SELECT zone, sum(silences) FROM pool_tails GROUP BY zone"))
     finally:
         connection.close()
+    assert pools == tails, "a pool and its tail are of one moment"
     # Nothing that was told is lost: neither a delta, nor the number of a start, nor an epoch.
     _, told_epoch, told_boot, told_seq = [mark for mark in told.marks if mark[0] <= done][-1]
     assert boot >= told_boot

@@ -8,9 +8,13 @@ from gateway import housekeeping, ledger, payloads
 from gateway.alerts import AlertKind
 from gateway.consumer.client import Consumer
 from gateway.daemon import Gateway
+from gateway.domain.records import PoolRecord, TailRecord
+from gateway.domain.silence import Silences
 from gateway.domain.zones import ZoneState
+from gateway.ledger import Commit
 from gateway.parts import connect_options
 from gateway.payloads import Delta, ReaderStatus, ZoneHealth
+from gateway.tasks import beside
 from simulators.hostile import Wire, hostile_wire
 from tests.broker import Broker
 from tests.rig import Listener, Rig, eventually, hurry, in_step, ours, theirs, write
@@ -342,6 +346,23 @@ async def test_a_restart_goes_on_where_it_was(rig: Rig) -> None:
             await rig.counted(again, consumer)
             # Learnt zones do not learn again.
             assert "arrived" not in again.line.transitions
+
+
+async def test_a_restart_takes_up_what_silence_has_come_to_mean(rig: Rig) -> None:
+    async with rig.opened() as gateway, beside(gateway.ledger.run()):
+        here = next(iter(gateway.inventory.zones))
+        tail = (TailRecord(0.0, 40.0, 9_000.0), TailRecord(15.0, 30.0, 8_000.0))
+        learnt, strange = PoolRecord(here, 512.0, 1e6, 1.0, 2e-6, tail), PoolRecord(here, 3.0, 1e6, 1.0, 2e-6, tail)
+        gone = PoolRecord("gone", 512.0, 1e6, 1.0, 2e-6, tail)
+        await gateway.ledger.commit(Commit(pools=[learnt, strange, gone]))
+    async with rig.gateway() as again:
+        pool = again.inventory.zones[here].pool(512.0)
+        assert pool is not None
+        assert pool.saved == learnt
+        assert pool.patience_s != Silences(512.0).patience_s
+        await eventually(lambda: again.line.pooled == {here})
+    async with rig.opened() as last:
+        assert {record.zone for record in await last.ledger.pools()} == {here}
 
 
 async def test_another_name_is_refused_by_the_ledger(rig: Rig) -> None:

@@ -14,9 +14,10 @@ from random import Random
 import pytest
 
 from gateway import ledger as module
+from gateway import ledger_file
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause, Presence
-from gateway.domain.records import BinRecord, ItemRecord, ProductRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, TailRecord
 from gateway.domain.stock import StockRow
 from gateway.ledger import Commit, Ledger, LedgerError, Numbered, open_ledger
 from gateway.tasks import beside
@@ -52,7 +53,7 @@ def arrival(level: int, zone: str = "floor", change: int = 1) -> Step:
 def record(serial: int, zone: str | None = "floor") -> ItemRecord:
     key = serial.to_bytes(12)
     presence = Presence.PRESENT if zone else Presence.DEPARTED
-    return ItemRecord(key, GTIN, str(serial), presence, zone, NOW_US, NOW_US + serial, 0.25, 40.0, 1.5)
+    return ItemRecord(key, GTIN, str(serial), presence, zone, NOW_US, NOW_US + serial, 0.25, 40.0, 1.5, 90.0 * serial)
 
 
 def commit(level: int, zone: str = "floor") -> Commit:
@@ -541,10 +542,65 @@ async def test_a_ledger_of_the_first_version_gets_its_shelves(path: Path, monkey
     newest = module.migrations.steps()
     monkeypatch.setattr(module.migrations, "steps", lambda: newest[:1])
     async with life(path) as ledger:
-        await ledger.commit(commit(1))
+        await ledger.commit(Commit(NOW_US, [arrival(1)]))
     monkeypatch.setattr(module.migrations, "steps", lambda: newest)
     async with life(path) as ledger:
         assert await ledger.bins() == []
         await ledger.commit(Commit(bins=[bin_record(1, 4)]))
         assert await ledger.bins() == [bin_record(1, 4)]
         assert [row.quantity for row in (await ledger.stock()).rows] == [1]
+
+
+# -- what silence has come to mean -------------------------------------------------------------------------------------
+
+
+def pool_record(zone: str, pace_s: float = 2.0, silences: float = 7.5) -> PoolRecord:
+    tail = (TailRecord(0.0, silences, 600.25), TailRecord(15.0, silences / 2, 210.0))
+    return PoolRecord(zone, pace_s, 86_400.5, 1.25, 3e-7, tail)
+
+
+async def test_pools_are_kept_and_written_anew_as_a_whole(path: Path) -> None:
+    other, empty = pool_record("floor", 8.0), replace(pool_record("back"), tail=())
+    async with life(path) as ledger:
+        await ledger.commit(Commit(pools=[pool_record("floor"), other, empty]))
+        shorter = replace(pool_record("floor", silences=9.0), tail=pool_record("floor", silences=9.0).tail[:1])
+        await ledger.commit(Commit(pools=[shorter]))
+    async with life(path) as ledger:
+        assert await ledger.pools() == [empty, shorter, other]
+
+
+async def test_in_one_group_the_last_word_on_a_pool_holds(path: Path) -> None:
+    async with life(path) as ledger:
+        await ledger.commit(Commit(pools=[pool_record("floor"), pool_record("back")]))
+        again = pool_record("back", 32.0)
+        group = [
+            Commit(pools=[pool_record("floor", 8.0), pool_record("back", 8.0), pool_record("new")]),
+            Commit(dropped_pools=["floor", "back"]),
+            Commit(pools=[again]),
+        ]
+        before = ledger.commits
+        await asyncio.gather(*map(ledger.submit, group))
+        assert ledger.commits == before + 1
+        assert await ledger.pools() == [again, pool_record("new")]
+    with as_technician(path) as connection:
+        assert connection.execute("SELECT count(*) FROM pool_tails").fetchone() == (4,)
+
+
+async def test_a_ledger_of_the_second_version_keeps_its_items(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = module.migrations.steps()
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:2])
+    async with life(path) as ledger:
+        await ledger.commit(Commit(NOW_US, [arrival(1)]))
+        await ledger._writer.execute(
+            "INSERT INTO items VALUES (?, 96, ?, '1', 'present', 'floor', ?, ?, 0.25, 40.0, 1.5)",
+            ((1).to_bytes(12), GTIN, NOW_US, NOW_US + 1),
+        )
+    assert ledger_file.read_item(path, GTIN, "1") == replace(record(1), longest_s=0.0)
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
+    async with life(path) as ledger:
+        assert await ledger.items() == [replace(record(1), longest_s=0.0)]
+        assert await ledger.pools() == []
+        await ledger.commit(Commit(items=[record(1)], pools=[pool_record("floor")]))
+        assert await ledger.items() == [record(1)]
+        assert await ledger.pools() == [pool_record("floor")]
+    assert check(path) == (1, {"floor": 1})

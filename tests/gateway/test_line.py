@@ -14,9 +14,10 @@ from gateway.domain.inventory import TICK_US
 from gateway.domain.items import Presence
 from gateway.domain.params import Bin, Precedence, ShelfParams
 from gateway.domain.shelves import Shelves
+from gateway.domain.silence import pool_of
 from gateway.domain.zones import US_PER_S, ZoneState
 from gateway.intake import Intake
-from gateway.ledger import Ledger, Numbered, open_ledger
+from gateway.ledger import Commit, Ledger, Numbered, open_ledger
 from gateway.line import CHECKPOINT_SILENCE_S, CHECKPOINT_US, SEARCH_US, Line
 from gateway.tasks import beside
 from readers.model import ReadBatch, WeightCondition, WeightSample
@@ -257,6 +258,93 @@ async def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None
         assert (await test.ledger.items())[0] == settled
         await test.wait(CHECKPOINT_US / US_PER_S + 5)
         assert (await test.ledger.items())[0].silence_s > CHECKPOINT_SILENCE_S
+
+
+async def silences(test: Bench, port: int, epc: bytes) -> None:
+    """It is silent for some minutes, again and again, and at last long enough to be saved."""
+    for seconds in (60, 150, 250):
+        await test.read_for(10, port, epc)
+        await test.wait(seconds)
+    await test.read_for(10, port, epc)
+    await test.wait(CHECKPOINT_US / US_PER_S)
+
+
+async def test_what_silence_has_come_to_mean_survives_a_restart(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        await silences(test, 1, tag(1))
+        utc_us, old = test.clock.utc_us(), test.shop.item(1)
+        assert old.pool is not None
+        assert old.longest_s > 200
+    after = Shop()
+    async with bench(tmp_path, after) as test:
+        records, pools = await test.ledger.items(), await test.ledger.pools()
+        fresh = Shop()
+        fresh.inventory.restore(records, after.clock.now_us, utc_us)
+        fresh_s = pool_of(fresh.zones["a"].silences, old.location.pace_s).patience_s
+        after.inventory.restore(records, after.clock.now_us, utc_us, pools)
+        item = after.item(1)
+        assert item.pool is not None
+        assert item.longest_s == old.longest_s
+        # Reckoned at once; less than a minute of learning may be lost.
+        assert item.pool.patience_s == pytest.approx(old.pool.patience_s, rel=0.1)
+        assert abs(item.pool.patience_s - fresh_s) > 0.3 * fresh_s
+        assert item.departed_after_s(after.zones["a"]) >= 2 * old.longest_s
+
+
+async def test_what_the_pools_have_learnt_is_written_once_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(tmp_path) as test:
+        commits: list[Commit] = []
+        submit = test.ledger.submit
+
+        def listen(commit: Commit) -> asyncio.Future[list[Numbered]]:
+            commits.append(commit)
+            return submit(commit)
+
+        def written() -> list[object]:
+            return [pool for commit in commits for pool in commit.pools]
+
+        monkeypatch.setattr(test.ledger, "submit", listen)
+        test.line._checkpoint_us = test.clock.now_us
+        await test.read_for(10, 1, tag(1))
+        assert written() == []
+        await test.wait(CHECKPOINT_US / US_PER_S)
+        assert written() == await test.ledger.pools()
+        assert [pool.zone for pool in await test.ledger.pools()] == ["a"]
+        test.shop.fails("a")  # its clock stands still: there is nothing to learn
+        await test.wait(2 * CHECKPOINT_US / US_PER_S)
+        known = len(written())
+        await test.wait(3 * CHECKPOINT_US / US_PER_S)
+        assert len(written()) == known
+        test.shop.works("a")
+        await test.read_for(CHECKPOINT_US / US_PER_S, 1, tag(1))
+        assert len(written()) == known + 1
+        assert await test.ledger.pools() == written()[-1:]
+
+
+async def test_the_pools_of_a_zone_that_is_gone_are_dropped(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        await test.read_for(5, 1, tag(1))
+        await silences(test, 2, tag(2))
+        assert {pool.zone for pool in await test.ledger.pools()} == {"a", "b"}
+        zones = [zone for zone in test.shop.zones.values() if zone.id != "b"]
+        zone_of = {antenna: zone for antenna, zone in test.shop.zone_of.items() if zone.id != "b"}
+        await test.line.configure(zones, zone_of)
+        assert {pool.zone for pool in await test.ledger.pools()} == {"a"}
+        await test.wait(2 * CHECKPOINT_US / US_PER_S)
+        assert {pool.zone for pool in await test.ledger.pools()} == {"a"}
+    after = Shop({"c": RACK})
+    async with bench(tmp_path, after) as test:
+        pools = await test.ledger.pools()
+        test.line.pooled = {pool.zone for pool in pools}
+        first = after.inventory.restore(await test.ledger.items(), after.clock.now_us, test.clock.utc_us(), pools)
+        after.stock.restore((await test.ledger.stock()).rows, after.inventory, leaving=first)
+        assert all(pool.record("c").blank for pool in after.zones["c"].silences)
+        async with beside(test.line.run(first)):
+            await until(lambda: not test.line.pooled)
+        await test.line.tick()
+        assert await test.ledger.pools() == []
 
 
 async def test_an_item_that_is_missing_for_long_is_alerted_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from gateway import payloads
 from gateway.domain.delta import MAX_CHANGES_PER_DELTA, Change, Step
 from gateway.domain.items import Cause
 from gateway.domain.params import Disposition
-from gateway.ledger import encode_delta
+from gateway.ledger_rows import encode_delta
 
 # The contract's limit of one message.
 MAX_PAYLOAD_BYTES = 64_000

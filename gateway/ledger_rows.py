@@ -1,0 +1,101 @@
+"""What the ledger keeps, as rows of its tables and back."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gateway import payloads
+from gateway.domain.delta import Step
+from gateway.domain.items import Presence
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, TailRecord
+from gateway.domain.tags import key_bits, key_epc, tag_key
+
+if TYPE_CHECKING:
+    from gateway.domain.zones import Antenna
+
+Row = Sequence[Any]
+
+
+def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
+    """A step with its number, as it goes to the broker."""
+    changes = tuple(
+        payloads.Change(
+            gtin=change.gtin,
+            zone=change.zone,
+            disposition=change.disposition,
+            quantity=change.quantity,
+            confirmed=change.confirmed,
+            change=change.change,
+            stale=True if change.stale else None,
+        )
+        for change in step.changes
+    )
+    causes = {cause.value: count for cause, count in step.causes.items()}
+    at = payloads.rfc3339(at_utc_us)
+    return payloads.Delta(epoch=epoch, seq=seq, at=at, changes=changes, causes=causes).encode()
+
+
+def item_record(row: Row) -> ItemRecord:
+    """A row of the table `items`; one of a file that was not migrated yet lacks the last column."""
+    epc, bits, gtin, serial, presence, *rest = row
+    return ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *rest)
+
+
+def item_row(record: ItemRecord) -> tuple[object, ...]:
+    """A row of the table `items`."""
+    return (
+        key_epc(record.key),
+        key_bits(record.key),
+        record.gtin,
+        record.serial,
+        record.presence.value,
+        record.zone,
+        record.changed_utc_us,
+        record.seen_utc_us,
+        record.read_chance,
+        record.learnt_s,
+        record.silence_s,
+        record.longest_s,
+    )
+
+
+def bin_records(bins: Iterable[Row], products: Iterable[Row]) -> list[BinRecord]:
+    """The rows of the tables `bins` and `bin_products`."""
+    lying: dict[Antenna, list[ProductRecord]] = {}
+    for reader, channel, *product in products:
+        lying.setdefault((reader, channel), []).append(ProductRecord(*product))
+    found = []
+    for reader, channel, zone, zero_g, begun_g, level_g, pending_g, doubtful in bins:
+        weights = zero_g, begun_g, level_g, pending_g
+        there = tuple(lying.get((reader, channel), ()))
+        found.append(BinRecord(reader, channel, zone, *weights, there, doubtful=bool(doubtful)))
+    return found
+
+
+def bin_row(record: BinRecord) -> tuple[object, ...]:
+    """A row of the table `bins`."""
+    return (
+        record.reader,
+        record.channel,
+        record.zone,
+        record.zero_g,
+        record.configured_zero_g,
+        record.level_g,
+        record.pending_g,
+        record.doubtful,
+    )
+
+
+def pool_records(pools: Iterable[Row], tails: Iterable[Row]) -> list[PoolRecord]:
+    """The rows of the tables `pools` and `pool_tails`."""
+    beyond: dict[tuple[str, float], list[TailRecord]] = {}
+    for zone, pace_s, *tail in tails:
+        beyond.setdefault((zone, pace_s), []).append(TailRecord(*tail))
+    return [
+        PoolRecord(zone, pace_s, item_s, lost, leave_rate, tuple(beyond.get((zone, pace_s), ())))
+        for zone, pace_s, item_s, lost, leave_rate in pools
+    ]
+
+
+def pool_row(record: PoolRecord) -> tuple[object, ...]:
+    """A row of the table `pools`."""
+    return (record.zone, record.pace_s, record.item_s, record.lost, record.leave_rate)
