@@ -20,6 +20,7 @@ from simulators.serial.modbus import ModbusLine, Slave, laumas
 from simulators.serial.scales import Pan
 from tests.readers.port.running import ending, open_files, running
 from tests.readers.port.terminal import Collector, RealClock, needs_root
+from tests.rig import eventually
 
 STABLE = WeightCondition.STABLE
 WIRES = {
@@ -145,6 +146,8 @@ async def pymodbus_server() -> AsyncIterator[int]:
     await server.listen()
     try:
         yield server.transport.sockets[0].getsockname()[1]
+        # Its end of the connection is closed by the loop, which must live until then.
+        await eventually(lambda: not server.active_connections)
     finally:
         await server.shutdown()
 
