@@ -16,7 +16,6 @@ from gateway.domain.silence import SHORTEST_S, unexplained_s
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.timers import Timers, give_up, reckon, take_back
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
-from readers.model import ReadBatch
 
 # How often items are judged.
 TICK_US = 250_000
@@ -43,6 +42,8 @@ class Inventory:
         self._items: dict[Identity, Item] = {}
         self._tags: dict[TagKey, Item] = {}
         self._hearing = Hearing(zone_of, self._item_of)
+        # Add a batch up, for the next tick to judge. The hot path itself: another call between would cost some percent.
+        self.ingest = self._hearing.ingest
         self._timers = Timers(self.zones)
         self._hopes = Hopes()
         self._newcomers = Newcomers(self.zones.values(), self._hopes)
@@ -86,10 +87,6 @@ class Inventory:
     def unmapped_reads(self) -> int:
         """Reads of antennas that no zone is mapped to; they are dropped."""
         return self._hearing.unmapped_reads
-
-    def ingest(self, batch: ReadBatch) -> None:
-        """Add a batch up; the next tick judges it."""
-        self._hearing.ingest(batch)
 
     def _item_of(self, key: TagKey, seen_us: int) -> Item | None:
         """The item that a tag is on, known or new; None where it is no stock."""
