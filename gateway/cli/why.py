@@ -82,8 +82,9 @@ def _reasons(found: dict[str, Any]) -> str:
         if found["presence"] == "glimpsed":
             lines.append(f"it has been read {found['reads']} times of the {found['reads_needed']} that it takes")
         return _bullets(lines)
-    clock = "" if bounds["counting"] else " (not counted just now: an antenna of the zone is down or rests)"
-    lines.append(f"silent for {duration(bounds['silence_s'])} of healthy time{clock}")
+    if found["by_first_read"]:
+        lines.append("it counts by its first read only, and is withdrawn if hope for a second fades")
+    lines.append(f"silent for {duration(bounds['silence_s'])} of healthy time{_stopped(bounds)}")
     if bounds["leaves_silent"]:
         lines.append(f"it has left after {duration(bounds['departed_after_s'])} of silence, as items do in this zone")
     else:
@@ -91,12 +92,44 @@ def _reasons(found: dict[str, Any]) -> str:
             f"it is missing after {duration(bounds['missing_after_s'])} of silence,"
             f" and has left after {duration(bounds['departed_after_s'])}"
         )
+    lines += _learnt(found)
     lines.append(
         f"another zone takes it over with {bounds['margin']:g} times the evidence for {duration(bounds['dwell_s'])}"
     )
     if found["rival"] is not None:
         lines.append(f"{found['rival']} has had that for {duration(found['rival_for_s'])}")
     return _bullets(lines)
+
+
+def _stopped(bounds: dict[str, Any]) -> str:
+    """Why its zone's clock stands still."""
+    if bounds["counting"]:
+        return ""
+    if deaf := ", ".join(bounds["deaf"]):
+        return f" (not counted just now: {deaf} is up, but suddenly hears nothing)"
+    return " (not counted just now: an antenna of the zone is down or rests)"
+
+
+def _learnt(found: dict[str, Any]) -> list[str]:
+    """What its own silences and those of its like have taught."""
+    lines = []
+    if found["longest_s"] and not found["bounds"]["leaves_silent"]:
+        lines.append(
+            f"its own longest silence here: {duration(found['longest_s'])} more than its pace explains"
+            f" ({duration(found['unexplained_s'])}); it is given twice that at least"
+        )
+    learnt = found["learnt"]
+    if learnt is None:
+        return lines
+    if not round(learnt["silences"]):
+        lines.append("of items read as often its zone has not seen a silence end: it is patient")
+    else:
+        lines.append(
+            f"silences of items read as often last {duration(learnt['mean_s'])} longer than their pace explains,"
+            f" {round(learnt['silences']):,} ended; one item in {duration(learnt['stay_s'])} of presence leaves unseen;"
+            f" so {duration(learnt['patience_s'])} more than explained is patience enough"
+        )
+    return lines
 
 
 def _bullets(lines: list[str]) -> str:
@@ -113,7 +146,13 @@ def _heard(found: dict[str, Any]) -> str:
 
 def _evidence(found: dict[str, Any]) -> str:
     rows = [
-        (zone["zone"], f"{zone['evidence']:.3f}", duration(zone["half_life_s"]), zone["state"])
+        (
+            zone["zone"],
+            f"{zone['evidence']:.3f}",
+            duration(zone["half_life_s"]),
+            f"{zone['before']:.3f}",
+            zone["state"],
+        )
         for zone in found["zones"]
     ]
-    return table(("zone", "evidence (reads/s)", "halves in", "state"), rows)
+    return table(("zone", "evidence now (reads/s)", "halves in", "before", "state"), rows)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.items import COUNTED, Item
+from gateway.domain.silence import unexplained_s
 from gateway.domain.tags import key_epc
 
 
@@ -35,12 +36,13 @@ class ForZone:
 class Bounds:
     """What its zone asks for. Silences in seconds; `margin` times the evidence of its own zone for `dwell_s` moves it.
 
-    `silence_s` is counted only while the whole zone is looked at (`counting`). `leaves_silent`: silence of
-    `departed_after_s` is leaving; elsewhere it is first missing.
+    `silence_s` is counted only while the whole zone is looked at (`counting`); `deaf` are the antennas that are up and
+    suddenly hear nothing. `leaves_silent`: silence of `departed_after_s` is leaving; elsewhere it is first missing.
     """
 
     silence_s: float
     counting: bool
+    deaf: tuple[str, ...]
     missing_after_s: float
     departed_after_s: float
     leaves_silent: bool
@@ -49,11 +51,28 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """What its zone has learnt of items that are read as often, fading by half in a day of looking.
+
+    `silences` have ended that the pace does not explain, after `mean_s` in the mean, both as they count today. One item
+    leaves unseen in `stay_s` of looking at items. `patience_s` is the unexplained silence that one is given up after.
+    """
+
+    silences: float
+    mean_s: float
+    stay_s: float
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """One item. Times are microseconds of the gateway's monotonic clock; `bounds` is None where it does not count.
 
     `read_chance`: the learnt probability that a healthy second brings a read. `reads` of `reads_needed` have come of an
-    item that does not count (yet). `rival`: the zone that has the margin, since `rival_since_us`.
+    item that does not count (yet), or counts by its first read only (`by_first_read`). `longest_s` is its own longest
+    silence where it is now, beyond what its pace explains; from `unexplained_s` on a silence is more than chance.
+    `learnt` is None where silence is judged by nothing learnt. `rival`: the zone that has the margin, since
+    `rival_since_us`.
     """
 
     gtin: str
@@ -67,6 +86,10 @@ class Explanation:
     reads_every_s: float
     reads: int
     reads_needed: int
+    by_first_read: bool
+    unexplained_s: float
+    longest_s: float
+    learnt: Learnt | None
     heard: tuple[Heard, ...]
     zones: tuple[ForZone, ...]
     bounds: Bounds | None
@@ -107,12 +130,23 @@ def explain(item: Item) -> Explanation:
         reads_every_s=location.pace_s,
         reads=item.reads,
         reads_needed=place.params.presence.observed_reads if place is not None else 0,
+        by_first_read=item.presence in COUNTED and item.unproven,
+        unexplained_s=unexplained_s(location.pace_s),
+        longest_s=item.longest_s,
+        learnt=_learnt(item),
         heard=tuple(sorted(heard, key=lambda one: -one.reads)),
         zones=tuple(sorted(zones, key=lambda one: -one.evidence)),
         bounds=_bounds(item),
         rival=rival.id if rival is not None else None,
         rival_since_us=location.rival_since_us,
     )
+
+
+def _learnt(item: Item) -> Learnt | None:
+    pool = item.pool
+    if pool is None or item.zone is None or item.zone.params.presence.leaves_silent:
+        return None
+    return Learnt(pool.silences, pool.mean_excess_s, 1.0 / pool.leave_rate, pool.patience_s)
 
 
 def _bounds(item: Item) -> Bounds | None:
@@ -123,6 +157,7 @@ def _bounds(item: Item) -> Bounds | None:
     return Bounds(
         silence_s=zone.clock_s - item.seen_clock_s,
         counting=zone.clock.running,
+        deaf=tuple(f"{reader}:{port}" for reader, port in sorted(zone.deaf)),
         missing_after_s=item.missing_after_s(params),
         departed_after_s=item.departed_after_s(zone),
         leaves_silent=params.leaves_silent,

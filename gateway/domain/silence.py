@@ -90,6 +90,16 @@ class Silences:
         """Items were given up, or (negative) have come back after all."""
         self._lost = max(0.0, self._lost + items)
 
+    @property
+    def silences(self) -> float:
+        """How many have ended; those of long ago count less."""
+        return self._over[0]
+
+    @property
+    def mean_excess_s(self) -> float:
+        """How long the ended ones lasted more than the pace explains, in the mean; 0 where none has ended."""
+        return self._over_s[0] / self._over[0] if self._over[0] else 0.0
+
     def begins_per_s(self) -> float:
         """How often a present item falls silent unexplained, 1/s."""
         return (FIRST_SILENCES + self._over[0]) / (FIRST_SILENCES * FIRST_PERIOD_S + self._item_s)

@@ -1,11 +1,16 @@
 import json
 from dataclasses import replace
 
+import pytest
+
+from gateway.cli.why import in_words
 from gateway.domain.explain import explain
 from gateway.domain.items import Identity
+from gateway.domain.params import PresenceParams
+from gateway.domain.silence import FIRST_LEAVERS, FIRST_STAY_S, SHORTEST_S
 from gateway.domain.zones import US_PER_S
 from gateway.explain import SHOWN_TRANSITIONS, RecentTransitions, known_item
-from tests.gateway.shop import RACK, READER, UTC_US, Shop, identity, tag
+from tests.gateway.shop import DOOR, RACK, READER, UTC_US, Shop, identity, tag
 
 
 def test_the_numbers_behind_an_item_that_is_present() -> None:
@@ -66,6 +71,77 @@ def test_a_glimpse_says_what_it_lacks() -> None:
     shop.tick()
     found = explain(shop.item(1))
     assert (found.presence, found.zone, found.reads, found.reads_needed, found.bounds) == ("glimpsed", None, 1, 2, None)
+
+
+def test_one_that_counts_by_its_first_read_says_so() -> None:
+    shop = Shop({"a": PresenceParams()})
+    shop.hear(1, tag(1))
+    shop.tick()
+    found = explain(shop.item(1))
+    assert (found.presence, found.by_first_read, found.learnt) == ("present", True, None)
+    shop.read_for(10, [(1, tag(1), -55)])
+    found = explain(shop.item(1))
+    assert not found.by_first_read
+    assert found.learnt is not None
+
+
+def test_what_its_zone_and_its_own_silences_have_taught() -> None:
+    shop = Shop({"a": PresenceParams()})
+    shop.read_for(60, [(1, tag(1), -55), (1, tag(2), -55)])
+    assert explain(shop.item(1)).longest_s == 0.0
+    shop.read_for(300, [(1, tag(1), -55)])
+    shop.read_for(60, [(1, tag(1), -55), (1, tag(2), -55)])
+    often, silent = explain(shop.item(1)), explain(shop.item(2))
+    assert (often.longest_s, often.unexplained_s) == (0.0, SHORTEST_S)
+    assert silent.longest_s == pytest.approx(300 - SHORTEST_S, abs=2)
+    assert often.learnt is not None
+    assert often.learnt.silences == pytest.approx(1.0, rel=0.01)
+    assert often.learnt.mean_s == pytest.approx(silent.longest_s)
+    assert often.learnt.stay_s == pytest.approx(FIRST_STAY_S / FIRST_LEAVERS, rel=0.05)
+    assert silent.learnt is not None
+    assert silent.bounds is not None
+    assert silent.bounds.departed_after_s == pytest.approx(silent.unexplained_s + silent.learnt.patience_s)
+    told = " ".join(words(shop, 1).split())
+    assert "- silences of items read as often last 4 min" in told
+    assert "1 ended; one item in 11 d" in told
+    assert "longest silence" not in told
+    assert "its own longest silence here: 4 min" in " ".join(words(shop, 2).split())
+
+
+def test_a_deaf_antenna_is_named() -> None:
+    shop = Shop({"a": RACK}, {"a": (1, 2)})
+    shop.read_for(60, [(1, tag(serial), -55) for serial in range(20)], every_s=0.25)
+    shop.wait(60)
+    bounds = explain(shop.item(1)).bounds
+    assert bounds is not None
+    assert (bounds.counting, bounds.deaf) == (False, (f"{READER}:1",))
+    assert f"{READER}:1 is up, but suddenly hears nothing" in " ".join(words(shop, 1).split())
+    shop.fails("a")
+    assert "an antenna of the zone is down or rests" in " ".join(words(shop, 1).split())
+
+
+def test_the_words_fit_a_terminal_in_every_state() -> None:
+    shop = Shop({"a": PresenceParams(), "b": RACK, "door": DOOR})
+    shop.hear(1, tag(1))
+    shop.tick()
+    assert "counts by its first read only" in words(shop, 1)
+    for port in (2, 1, 3):
+        shop.read_for(60, [(port, tag(1), -45)])
+        text = words(shop, 1)
+        assert "evidence now (reads/s)" in text
+        assert "before" in text
+        assert "first read only" not in text
+    shop.wait(100)
+    assert "has left" in words(shop, 1)
+
+
+def words(shop: Shop, serial: int) -> str:
+    """What `tallygate why` prints of it, within the width of a terminal."""
+    found = known_item(shop.inventory, RecentTransitions(), identity(serial), shop.clock.now_us, shop.clock.utc_us())
+    assert found is not None
+    text = in_words(json.loads(json.dumps(found)))
+    assert all(len(line) <= 80 for line in text.splitlines())
+    return text
 
 
 def test_a_rival_is_named() -> None:

@@ -7,8 +7,9 @@ from gateway.domain import hearing, newcomers
 from gateway.domain import inventory as module
 from gateway.domain.items import Cause, Presence
 from gateway.domain.params import PresenceParams, Zone, ZoneKind
+from gateway.domain.silence import FIRST_LEAVERS, FIRST_STAY_S
 from gateway.domain.zones import US_PER_S, LiveZone, ZoneState
-from readers.model import ReadBatch
+from readers.model import NO_RSSI_DBM, ReadBatch
 from tests.gateway.shop import DOOR, RACK, READER, UTC_US, HandClock, Shop, alias, identity, tag
 
 # Bounds that are the same for every tag, and short.
@@ -585,3 +586,50 @@ def test_a_restart_with_other_tags_as_stock_empties_what_is_none_any_more() -> N
     (made,) = again.restore([record], shop.clock.now_us, UTC_US)
     assert (made.cause, made.left, made.entered) == (Cause.CONFIG, shop.zones["a"], None)
     assert again.tick(shop.clock.now_us) == []
+
+
+# -- what silence teaches -------------------------------------------------------------------------------------
+
+
+def test_who_was_given_up_and_returns_teaches_its_zone_and_is_given_more_time() -> None:
+    shop = Shop({"a": PresenceParams(silence_ceiling_s=86_400.0)})
+    shop.read_for(300, [(1, tag(7), -55)])
+    item, pool = shop.item(7), shop.item(7).pool
+    assert pool is not None
+    first_s = item.departed_after_s(shop.zones["a"])
+    assert [one.now for one in shop.wait(first_s + 5, step_s=1)] == [Presence.MISSING, Presence.DEPARTED]
+    shop.wait(600, step_s=1)
+    lost_rate, calm_rate = pool.leave_rate, FIRST_LEAVERS / FIRST_STAY_S
+    assert lost_rate > 5 * calm_rate
+    shop.hear(1, tag(7))
+    assert causes(shop.tick()) == [Cause.RETURNED]
+    assert item.longest_s > first_s
+    shop.read_for(60, [(1, tag(7), -55)])
+    assert item.pool is pool
+    assert pool.leave_rate < 1.1 * calm_rate
+    second_s = item.departed_after_s(shop.zones["a"])
+    assert second_s > 2 * first_s
+    made = shop.wait(first_s + 5, step_s=1)
+    assert [one.now for one in made] == [Presence.MISSING]
+
+
+def test_a_silence_that_ends_in_time_teaches_too() -> None:
+    shop = Shop({"a": PresenceParams()})
+    shop.read_for(300, [(1, tag(7), -55)])
+    item = shop.item(7)
+    assert item.pool is not None
+    begins_per_s = item.pool.begins_per_s()
+    shop.wait(400)
+    shop.hear(1, tag(7))
+    shop.tick()
+    assert 380 < item.longest_s < 400
+    assert item.pool.begins_per_s() > begins_per_s
+
+
+def test_reads_without_a_strength_count_and_locate_by_their_number() -> None:
+    shop = Shop()
+    made = shop.read_for(60, [(1, tag(7), NO_RSSI_DBM)])
+    assert [(one.cause, one.entered) for one in made] == [(Cause.ARRIVED, shop.zones["a"])]
+    assert shop.read_for(60, [(1, tag(7), NO_RSSI_DBM), (2, tag(7), NO_RSSI_DBM)]) == []
+    made = shop.read_for(60, [(2, tag(7), NO_RSSI_DBM)])
+    assert [(one.cause, one.entered) for one in made] == [(Cause.MOVED, shop.zones["b"])]

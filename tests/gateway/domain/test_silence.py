@@ -1,18 +1,245 @@
-"""What silence has come to mean outlives the process."""
-
+import math
+import random
+import statistics
+from collections.abc import Iterable
 from dataclasses import replace
-from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.domain.params import PresenceParams
 from gateway.domain.records import PoolRecord, TailRecord
-from gateway.domain.silence import Silences
+from gateway.domain.silence import (
+    ENOUGH,
+    FIRST_LEAVERS,
+    FIRST_STAY_S,
+    HALF_LIFE_S,
+    PACES_S,
+    SECONDS_PER_DAY,
+    SHORTEST_S,
+    THRESHOLDS_S,
+    UNEXPLAINED_PACES,
+    Silences,
+    new_pools,
+    pool_of,
+    unexplained_s,
+)
 
+RULE = PresenceParams()
+PACE_S = 4.0
 HOUR_S = 3600.0
+ITEMS = 500
+lengths = st.floats(0.0, 2.0 * THRESHOLDS_S[-1])
+
+
+def learnt(silences: Iterable[float], *, lost: int = 0, items: int = ITEMS) -> Silences:
+    """A zone that has looked at `items` for half a day, and then saw these silences end."""
+    pool = Silences(PACE_S)
+    pool.items = items
+    pool.reckon(RULE, SECONDS_PER_DAY / 2, ())
+    for excess_s in silences:
+        pool.ended(excess_s)
+    pool.lost(lost)
+    pool.reckon(RULE, 0.0, ())
+    return pool
+
+
+def never_per_s(pool: Silences) -> float:
+    """How often an item that is there may be given up, 1/s."""
+    return max(RULE.false_departures / 10_000 / SECONDS_PER_DAY, RULE.false_share * pool.leave_rate)
+
+
+# -- before anything is learnt --------------------------------------------------------------------------------
+
+
+def test_what_is_unexplained_follows_the_pace_and_never_is_a_moment() -> None:
+    assert unexplained_s(0.05) == SHORTEST_S
+    assert unexplained_s(60.0) == 60.0 * UNEXPLAINED_PACES
+
+
+def test_a_zone_of_which_nothing_is_known_is_patient() -> None:
+    pool = Silences(PACE_S)
+    assert pool.patience_s == THRESHOLDS_S[-1]
+    pool.reckon(RULE, 0.0, ())
+    assert 3_600 < pool.patience_s < RULE.silence_ceiling_s
+    assert pool.leave_rate == FIRST_LEAVERS / FIRST_STAY_S
+    assert pool.lasting_per_s(pool.patience_s) == pytest.approx(never_per_s(pool), rel=1e-5)
+
+
+def test_a_tag_that_is_read_rarely_is_given_more_time_from_the_start() -> None:
+    pools = new_pools()
+    for pool in pools:
+        pool.reckon(RULE, 0.0, ())
+    patience = [pool.patience_s for pool in pools]
+    assert patience == sorted(patience)
+    assert patience[-1] > 2 * patience[0]
+
+
+def test_each_pace_has_its_pool() -> None:
+    pools = new_pools()
+    assert len(pools) == len(PACES_S) + 1
+    assert [pools.index(pool_of(pools, pace_s)) for pace_s in (0.1, 1.9, 2.0, 100.0, 1e6)] == [0, 0, 1, 3, 5]
+
+
+# -- the tail -------------------------------------------------------------------------------------------------
+
+
+def too_often(silences: int, seed: int) -> float:
+    """How much more often than asked an item that is there is given up, where silences of 60 s in the mean begin.
+
+    Of those the truth is known: exp(-t / 60) of them outlast t.
+    """
+    rng = random.Random(seed)
+    pool = Silences(PACE_S)
+    pool.items = ITEMS
+    for _ in range(silences):
+        pool.reckon(RULE, 60.0, ())
+        pool.ended(rng.expovariate(1 / 60))
+    pool.reckon(RULE, 0.0, ())
+    begins_per_s = 1 / (ITEMS * 60.0)
+    return begins_per_s * math.exp(-pool.patience_s / 60) / never_per_s(pool)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_after_many_examples_present_items_are_given_up_as_rarely_as_asked(seed: int) -> None:
+    # To be ten times too careful costs two minutes of 60 s silences; to be ten times too rash costs items.
+    assert 1 / 10 < too_often(10_000, seed) < 3
+
+
+@pytest.mark.parametrize("silences", [30, 300, 3_000])
+def test_with_few_examples_the_rule_errs_by_patience(silences: int) -> None:
+    often = [too_often(silences, seed) for seed in range(20)]
+    assert statistics.fmean(often) < 1.5
+    assert max(often) < 10
+
+
+def test_where_one_threshold_takes_over_from_another_the_rate_hardly_jumps() -> None:
+    rng = random.Random(1)
+    pool = learnt([rng.expovariate(1 / 600 if rng.random() < 0.1 else 1 / 60) for _ in range(2_000)])
+    for threshold_s in THRESHOLDS_S[1:]:
+        jump = pool.lasting_per_s(threshold_s) / pool.lasting_per_s(threshold_s - 0.001)
+        assert 1 / 2 < jump < 2
+
+
+@given(st.lists(lengths, max_size=30), st.lists(lengths, min_size=2, max_size=20))
+def test_longer_silences_are_rarer_above_one_threshold(ended: list[float], asked: list[float]) -> None:
+    pool = learnt(ended)
+    start_s = highest_believed_s(ended)
+    rates = [pool.lasting_per_s(start_s + excess_s) for excess_s in sorted(asked)]
+    assert rates == sorted(rates, reverse=True)
+    assert all(rate > 0 for rate in rates)
+    assert rates[0] <= pool.begins_per_s()
+
+
+@given(st.lists(lengths, max_size=30), st.floats(1.0, 20_000.0))
+def test_patience_is_the_silence_that_lasts_as_rarely_as_asked(ended: list[float], further_s: float) -> None:
+    pool = learnt(ended)
+    excess_s = highest_believed_s(ended) + further_s
+    assert pool._until(pool.lasting_per_s(excess_s)) == pytest.approx(excess_s, rel=1e-6, abs=1e-6)
+
+
+def test_what_happens_less_often_than_asked_needs_no_patience() -> None:
+    pool = learnt([])
+    assert pool._until(pool.begins_per_s()) == 0.0
+
+
+def highest_believed_s(ended: list[float]) -> float:
+    """The threshold that the tail starts at which long silences are judged by."""
+    return max(at_s for at_s in THRESHOLDS_S if not at_s or sum(one >= at_s for one in ended) >= ENOUGH)
+
+
+# -- learning -------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(1.0, 500.0), min_size=1, max_size=50))
+def test_longer_silences_teach_patience(ended: list[float]) -> None:
+    assert learnt(10 * [10 * one for one in ended]).patience_s > learnt(10 * ended).patience_s
+
+
+@given(st.lists(lengths, max_size=30), st.integers(1, 50))
+def test_leavers_teach_haste(ended: list[float], leavers: int) -> None:
+    calm, busy = learnt(ended), learnt(ended, lost=leavers)
+    assert busy.leave_rate > calm.leave_rate
+    # Where the share of leavers is under the floor of false departures, it changes nothing.
+    assert busy.patience_s <= calm.patience_s or never_per_s(busy) == never_per_s(calm)
+
+
+def test_many_leavers_cut_the_patience() -> None:
+    ended = [60.0] * 100
+    assert learnt(ended, lost=200).patience_s < 0.9 * learnt(ended).patience_s
+
+
+@given(st.integers(0, 50))
+def test_who_comes_back_was_no_leaver(leavers: int) -> None:
+    pool, twin = learnt([60.0] * 20), learnt([60.0] * 20)
+    pool.lost(leavers)
+    for _ in range(leavers):
+        pool.lost(-1)
+    pool.lost(-1)  # given up before what was learnt faded, say
+    pool.reckon(RULE, 0.0, ())
+    assert (pool.leave_rate, pool.patience_s) == (twin.leave_rate, twin.patience_s)
+
+
+def test_silences_that_go_on_count_by_how_likely_they_have_no_end() -> None:
+    rng = random.Random(1)
+    ended = [rng.expovariate(1 / 60) for _ in range(100)]
+    rates = []
+    for waiting_s in (0.0, 120.0, 300.0, 30_000.0):
+        pool = learnt(ended)
+        pool.reckon(RULE, 0.0, [waiting_s] * 20)
+        rates.append(pool.leave_rate)
+    calm = learnt(ended).leave_rate
+    assert calm < rates[0] < rates[1] < rates[2] < rates[3]
+    assert rates[0] < 5 * calm, "of hands before a rack next to none is a leaver"
+    assert rates[3] == pytest.approx((20 / FIRST_LEAVERS + 1) * calm, rel=0.02), "all 20 of them are"
+
+
+# -- time -----------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(lengths, max_size=20),
+    st.lists(st.floats(0.0, 50_000.0), min_size=1, max_size=12),
+    st.integers(0, 1000),
+    st.integers(0, 9),
+)
+def test_time_may_pass_in_any_portions(ended: list[float], portions_s: list[float], items: int, lost: int) -> None:
+    one, many = learnt(ended, lost=lost, items=items), learnt(ended, lost=lost, items=items)
+    one.reckon(RULE, sum(portions_s), ())
+    for portion_s in portions_s:
+        many.reckon(RULE, portion_s, ())
+    assert many.leave_rate == pytest.approx(one.leave_rate)
+    assert many.begins_per_s() == pytest.approx(one.begins_per_s())
+    for number in range(len(THRESHOLDS_S)):
+        assert many._tail(number) == pytest.approx(one._tail(number))
+        assert many._share(number) == pytest.approx(one._share(number))
+
+
+def test_what_was_learnt_halves_in_a_day() -> None:
+    pool = learnt([60.0] * 64, items=0)
+    shape, _ = pool._tail(0)
+    pool.reckon(RULE, HALF_LIFE_S, ())
+    halved, _ = pool._tail(0)
+    assert (shape, halved) == (pytest.approx(3 + 64), pytest.approx(3 + 32))
+    pool.reckon(RULE, 60 * HALF_LIFE_S, ())
+    fresh = Silences(PACE_S)
+    fresh.reckon(RULE, 0.0, ())
+    assert pool.patience_s == pytest.approx(fresh.patience_s)
+
+
+def test_items_that_are_never_silent_make_silence_suspicious() -> None:
+    shorter = [learnt([], items=items).patience_s for items in (0, 1, 10, 1_000)]
+    assert shorter == sorted(shorter, reverse=True)
+    assert shorter[-1] < shorter[0] / 2
+
+
+# -- what outlives the process ----------------------------------------------------------------------------
 
 
 def taught(seed: int = 1) -> Silences:
     """A pool with a day behind it, in which fifty items stood behind a trolley now and then."""
-    rng, pool = Random(seed), Silences(2.0)
+    rng, pool = random.Random(seed), Silences(2.0)
     pool.items = 50
     for _ in range(24):
         for _ in range(40):
