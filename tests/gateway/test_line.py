@@ -14,7 +14,7 @@ from gateway.domain.inventory import TICK_US
 from gateway.domain.items import Presence
 from gateway.domain.params import Bin, Precedence, ShelfParams
 from gateway.domain.shelves import Shelves
-from gateway.domain.silence import pool_of
+from gateway.domain.silence import Silences, pool_of
 from gateway.domain.zones import US_PER_S, ZoneState
 from gateway.intake import Intake
 from gateway.ledger import Commit, Ledger, Numbered, open_ledger
@@ -286,6 +286,7 @@ async def test_what_silence_has_come_to_mean_survives_a_restart(tmp_path: Path) 
         assert item.pool is not None
         assert item.longest_s == old.longest_s
         # Reckoned at once; less than a minute of learning may be lost.
+        assert item.pool.patience_s != Silences(item.pool.pace_s).patience_s
         assert item.pool.patience_s == pytest.approx(old.pool.patience_s, rel=0.1)
         assert abs(item.pool.patience_s - fresh_s) > 0.3 * fresh_s
         assert item.departed_after_s(after.zones["a"]) >= 2 * old.longest_s
