@@ -348,9 +348,10 @@ async def test_the_alert_of_a_topic_too_large_is_cleared_when_it_fits_again(tmp_
         Rig(tmp_path, broker, readers=0) as rig,
         rig.gateway() as gateway,
     ):
-        topic = rig.topics.zone_health("floor")
+        # One that nothing else writes.
+        topic = rig.topics.reader_state("elsewhere")
         gateway.retained.put(topic, b"x" * 3_000)
-        await eventually(lambda: standing(gateway, AlertKind.PUBLISH_REFUSED) == ["zones/floor/health"])
+        await eventually(lambda: standing(gateway, AlertKind.PUBLISH_REFUSED) == ["readers/elsewhere/state"])
         gateway.retained.put(topic, b"x")
         await eventually(lambda: not standing(gateway, AlertKind.PUBLISH_REFUSED))
 
