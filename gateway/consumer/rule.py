@@ -2,7 +2,7 @@
 """The consumer's side of the exactly-once rule, pure: payloads and time in, what to do with the stock out.
 
 Nothing here knows of MQTT or of a database. Whoever calls it carries out what it returns, in order, and reports back
-what could not be done (`disagreed`). CONTRACT.md, rules 2, 3 and 7.
+what could not be done (`disagreed`). What the topics promise is in docs/mqtt.md.
 """
 
 from collections import deque
