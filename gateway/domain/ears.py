@@ -30,17 +30,21 @@ class Heard(Protocol):
 class Ear:
     """One antenna. `reads` are those since the last look; `table` is what it has of each tag."""
 
-    __slots__ = ("_asked", "_rate", "antenna", "deaf", "heard_us", "reads", "table", "zone")
+    __slots__ = ("_asked", "_rate", "antenna", "heard_us", "reads", "table", "zone")
 
     def __init__(self, antenna: Antenna, zone: LiveZone, table: Mapping[TagKey, Heard], now_us: int) -> None:
         self.antenna = antenna
         self.zone = zone
         self.table = table
         self.reads = 0
-        self.deaf = False
         self.heard_us = now_us
         self._rate = 0.0
         self._asked = False
+
+    @property
+    def deaf(self) -> bool:
+        """Its zone has been told that it is."""
+        return self.antenna in self.zone.deaf
 
     def look(self, now_us: int) -> None:
         """Once a tick: tells the zone when the antenna falls deaf, and when it hears again."""
@@ -51,21 +55,17 @@ class Ear:
             self.heard_us = now_us
             self._asked = False
             if self.deaf:
-                self._tell(deaf=False, now_us=now_us)
+                self.zone.hear(self.antenna, deaf=False, now_us=now_us)
         elif self.antenna in self.zone.down or self.zone.clock.rests(self.antenna):
             self.heard_us = now_us
         elif now_us >= self.due_us() and not self._asked:
             self._asked = True
             since_us = self.heard_us - int(TOGETHER_S * US_PER_S)
             if sum(cell.last_us >= since_us for cell in self.table.values()) >= TOGETHER_TAGS:
-                self._tell(deaf=True, now_us=now_us)
+                self.zone.hear(self.antenna, deaf=True, now_us=now_us)
 
     def due_us(self) -> float:
         """From when on its silence is strange; infinite where it is known already, or none can be."""
         if self._asked or not self._rate:
             return math.inf
         return self.heard_us + max(SILENT_S, SILENT_READS / self._rate) * US_PER_S
-
-    def _tell(self, *, deaf: bool, now_us: int) -> None:
-        self.deaf = deaf
-        self.zone.hear(self.antenna, deaf=deaf, now_us=now_us)

@@ -18,7 +18,7 @@ from gateway.domain.records import PoolRecord, TailRecord
 # Tags that are read so often (mean seconds between reads, upwards) are silent in ways of their own.
 PACES_S = (2.0, 8.0, 32.0, 128.0, 512.0)
 # A silence is unexplained once it has lasted so many times the tag's mean time between reads: reads that come by
-# chance alone leave one gap in a thousand as long ...
+# chance alone leave one gap in fifty as long ...
 UNEXPLAINED_PACES = 4.0
 # ... and shorter ones are not worth a look, however often a tag is read.
 SHORTEST_S = 5.0

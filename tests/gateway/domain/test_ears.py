@@ -149,6 +149,16 @@ def test_departures_go_on_once_it_hears_again() -> None:
     ]
 
 
+def test_another_configuration_does_not_leave_a_zone_deaf_for_ever() -> None:
+    shop = hearing()
+    shop.wait(60)
+    assert shop.zones["a"].deaf
+    shop.inventory.configure(shop.zones.values(), shop.zone_of, shop.clock.now_us)
+    assert shop.zones["a"].deaf
+    shop.read_for(1, [(1, tag(0), -55)])
+    assert not shop.zones["a"].deaf
+
+
 def test_the_silence_of_a_deaf_antenna_teaches_nothing() -> None:
     shop = hearing()
     pool = shop.item(1).pool
