@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.driver import ReaderError
 from readers.llrp.driver import Link, LlrpDriver
 from readers.llrp.settings import AirSettings, LlrpSettings
@@ -39,12 +40,7 @@ LIMIT_S = 30
 STOP_LIMIT_S = 10
 
 
-class RealClock:
-    def monotonic_us(self) -> int:
-        return time.monotonic_ns() // 1000
-
-    def utc_us(self) -> int:
-        return time.time_ns() // 1000
+RealClock = SystemClock
 
 
 class Collector:

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.model import (
     InputSample,
     ReaderCondition,
@@ -21,12 +21,7 @@ from readers.model import (
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="hanging up a tty needs root")
 
 
-class RealClock:
-    def monotonic_us(self) -> int:
-        return time.monotonic_ns() // 1000
-
-    def utc_us(self) -> int:
-        return time.time_ns() // 1000
+RealClock = SystemClock
 
 
 class Collector:
