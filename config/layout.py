@@ -14,7 +14,7 @@ from typing import Any
 from config.checks import nearest, tables
 from config.loader import judge, read_text, read_toml
 from config.problems import Problem
-from gateway.domain.params import ItemParams, Zone
+from gateway.domain.params import Bin, ItemParams, Zone
 
 # Tables that say how a gateway is reached and where it writes.
 NOT_OF_THE_SHOP = ("site", "mqtt", "ledger", "http", "groups")
@@ -23,12 +23,13 @@ EVERY_ZONE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Zones, (reader id, antenna port) -> zone id, and what counts."""
+    """Zones, (reader id, antenna port or channel) -> zone id, what counts, and the bins of shelves."""
 
     zones: tuple[Zone, ...]
     antennas: Mapping[tuple[str, int], str]
     item_params: ItemParams = field(default_factory=ItemParams)
     warnings: tuple[Problem, ...] = ()
+    bins: tuple[Bin, ...] = ()
 
     @property
     def readers(self) -> tuple[str, ...]:
@@ -44,22 +45,23 @@ class OverrideError(ValueError):
         self.hint = hint
 
 
-def load_layout(path: Path, overrides: Sequence[str] = ()) -> Layout:
+def load_layout(path: Path, overrides: Sequence[str] = (), *, shelves: bool = False) -> Layout:
     """The layout in the file at `path`, some presence parameters replaced: `floor.move_margin=3`, `*.settle_s=10`.
 
-    Raises ConfigError with every problem of the file, OverrideError for an override that is none.
+    `shelves`: with channels and what is counted on them, else antennas alone. Raises ConfigError with every problem of
+    the file, OverrideError for an override that is none.
     """
     data, lines = read_toml(read_text(path), path)
-    data = _completed(data)
+    data = _completed(data, shelves=shelves)
     for override in overrides:
         _override(data, override)
     config = judge(data, lines, path, os.environ)
     antennas = {(reader.id, port): zone for reader in config.readers for port, zone in reader.antennas.items()}
-    return Layout(config.zones, antennas, config.item_params, config.warnings)
+    return Layout(config.zones, antennas, config.item_params, config.warnings, config.bins)
 
 
-def _completed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what is of the shop; for the rest, what any gateway could have. Readers without antennas read no tags."""
+def _completed(data: Mapping[str, Any], *, shelves: bool) -> dict[str, Any]:
+    """Only what is of the shop; for the rest, what any gateway could have."""
     rest = {
         "site": {"id": "recorded", "gateway": "recorded"},
         "mqtt": {"url": "embedded://127.0.0.1:1883"},
@@ -72,8 +74,22 @@ def _completed(data: Mapping[str, Any]) -> dict[str, Any]:
             for index, reader in enumerate(readers)
             if isinstance(reader, dict) and ("antennas" in reader or "channels" not in reader)
         ]
+        if shelves:
+            of_reads += [
+                _shelf(reader, index)
+                for index, reader in enumerate(readers)
+                if isinstance(reader, dict) and "channels" in reader
+            ]
         rest["readers"] = of_reads  # type: ignore[assignment]
     return {key: value for key, value in data.items() if key not in NOT_OF_THE_SHOP} | rest
+
+
+def _shelf(reader: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """A table of channels, at an address that nobody looks for."""
+    if reader.get("driver") == "modbus":
+        return {**reader, "url": f"modbus://recorded-{index}:502"}
+    told = {key: reader[key] for key in ("id", "channels") if key in reader}
+    return told | {"driver": "scale", "dialect": "shelf-line", "url": f"socket://recorded-{index}:4001"}
 
 
 def _override(data: Mapping[str, Any], text: str) -> None:

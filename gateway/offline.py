@@ -1,22 +1,33 @@
-"""The line without a daemon, a disk and a network: recorded reads and connections in, what the line says of them out.
+"""The line without a daemon, a disk and a network: what was recorded in, what the line says of it out.
 
-Inventory and stock are the daemon's own, and are judged as often; only their time is the record's. What comes out
-depends on what goes in and on nothing else.
+Inventory, shelves and stock are the daemon's own, and are judged as often; only their time is the record's. What comes
+out depends on what goes in and on nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from gateway.domain.delta import Step
 from gateway.domain.inventory import TICK_US, Identify, Inventory
 from gateway.domain.items import Identity, Transition
 from gateway.domain.itemtags import ItemTags
-from gateway.domain.params import ItemParams, Zone
-from gateway.domain.stock import Stock
+from gateway.domain.params import Bin, ItemParams, Zone
+from gateway.domain.records import BinRecord
+from gateway.domain.shelves import Shelves
+from gateway.domain.stock import Stock, StockRow
 from gateway.domain.tags import TagKey
-from gateway.domain.zones import LONGEST_LOOK_US, Antenna, LiveZone, antenna_works
+from gateway.domain.zones import LONGEST_LOOK_US, US_PER_S, Antenna, LiveZone, antenna_works
 from gateway.explain import RecentTransitions
-from readers.model import AntennaCondition, RawRead, ReadBatch, ReaderCondition, ReaderState
+from readers.model import (
+    AntennaCondition,
+    InputSample,
+    RawRead,
+    ReadBatch,
+    ReaderCondition,
+    ReaderState,
+    WeightSample,
+)
 
 # Zones read their clocks at least so often, whether or not anything happens: what is longer they take for an outage.
 LONGEST_REST_US = LONGEST_LOOK_US // TICK_US * TICK_US
@@ -50,6 +61,7 @@ class OfflineLine:
     `start_us` on every reader counts as connected and every antenna as up, until told otherwise. `transitions` and
     `levels` grow as time passes; whoever feeds days takes them out in between. `every_tick` judges even where nothing
     can have changed: the same result, slower. `identify` says which tags are items, where `item_params` does not.
+    `bins` are what shelves count with, their channels among the antennas; `records` say what lay there at the start.
     """
 
     def __init__(
@@ -61,6 +73,8 @@ class OfflineLine:
         start_us: int,
         every_tick: bool = False,
         identify: Identify | None = None,
+        bins: Iterable[Bin] = (),
+        records: Iterable[BinRecord] = (),
     ) -> None:
         self.transitions: list[Said] = []
         self.levels: list[Level] = []
@@ -73,6 +87,7 @@ class OfflineLine:
         # Tags that are glimpsed and forgotten come again and again; a recording has only so many of them.
         self.identify: Identify = cache(identify or self.item_tags)
         self.inventory = Inventory(live.values(), self._zone_of, self.identify)
+        self.shelves = Shelves()
         self.stock = Stock()
         self.recent = RecentTransitions()
         self._every_tick = every_tick
@@ -82,11 +97,30 @@ class OfflineLine:
         self._ticked_us = start_us // TICK_US * TICK_US
         self._now_us = start_us
         self._due_us: int | None = None
+        self._sampled_us = start_us
+        self._blind_us = 0
         for reader in {reader for reader, _ in antennas}:
             self._condition[reader] = ReaderCondition.READING
             self._antennas[reader] = {}
             self._resting[reader] = False
             self._tell_zones(reader, start_us)
+        self._shelve_first(bins, records)
+
+    def _shelve_first(self, bins: Iterable[Bin], records: Iterable[BinRecord]) -> None:
+        """What the shelves counted before."""
+        zones = self.inventory.zones
+        tallies = self.shelves.restore(bins, records)
+        known = {key: tally for key, tally in tallies.items() if tally is not None and key[1] in zones}
+        rows = [
+            StockRow(gtin, zone, zones[zone].params.disposition, tally.quantity, tally.confirmed)
+            for (gtin, zone), tally in sorted(known.items())
+        ]
+        self.stock.restore(rows, (), known)
+        self.levels += [Level(self._now_us, row.gtin, row.zone, row.quantity) for row in rows]
+        tagged = [zone.id for zone in zones.values() if not zone.antennas <= self.shelves.channels]
+        self.stock.shelve({}, zones, self.shelves.by_tags(tagged))
+        limits_s = [each.params.params.blind_s for each in self.shelves.bins.values()]
+        self._blind_us = round(max(limits_s, default=0.0) * US_PER_S) + TICK_US
 
     # -- what was recorded --------------------------------------------------------------------------------------
 
@@ -119,6 +153,13 @@ class OfflineLine:
         """What a reader delivered at once, its times on the record's clock."""
         self._go_to(batch.received_us)
         self.inventory.ingest(batch)
+        self._due_us = self._next_tick_us
+
+    def sample(self, sample: WeightSample | InputSample) -> None:
+        """What a scale or an input said, its time on the record's clock."""
+        self._go_to(sample.at_us)
+        self.shelves.hear(sample)
+        self._sampled_us = sample.at_us
         self._due_us = self._next_tick_us
 
     def reads(self, reads: Iterable[RecordedRead]) -> None:
@@ -161,7 +202,7 @@ class OfflineLine:
         condition, antennas, resting = self._condition[reader], self._antennas[reader], self._resting[reader]
         for antenna, zone in self._zone_of.items():
             if antenna[0] == reader:
-                works = antenna_works(condition, antennas, antenna[1])
+                works = antenna_works(condition, antennas, antenna[1]) and antenna not in self.shelves.blind
                 zone.observe(antenna, working=works, now_us=now_us, resting=resting)
         self._due_us = None
 
@@ -204,23 +245,30 @@ class OfflineLine:
             self._due_us = self._next_tick_us
 
     def _tick(self, now_us: int) -> None:
+        if self.shelves.bins:
+            for reader in self.shelves.look(now_us):
+                self._tell_zones(reader, now_us)
         made = self.inventory.tick(now_us)
         while self.inventory.behind:
             made += self.inventory.tick(now_us)
         # Nothing here is kept on a disk that would have to forget it.
         self.inventory.forgotten.clear()
-        if not made:
-            return
-        self.recent.add(made, now_us)
-        self.transitions.extend(_said(now_us, each) for each in made if each.left is not each.entered)
-        step = self.stock.apply(made)
+        if made:
+            self.recent.add(made, now_us)
+            self.transitions.extend(_said(now_us, each) for each in made if each.left is not each.entered)
+            self._say(now_us, self.stock.apply(made))
+        if self.shelves.bins:
+            self._say(now_us, self.stock.shelve(self.shelves.changes(), self.inventory.zones))
+
+    def _say(self, now_us: int, step: Step | None) -> None:
         if step is not None:
             self.levels.extend(Level(now_us, row.gtin, row.zone, row.quantity) for row in step.changes if row.change)
 
     def _planned_us(self) -> int:
         """When to tick next: at the next occasion, or as late as it makes no difference."""
         next_us = self._next_tick_us
-        if self._every_tick:
+        # A shelf that has fallen silent is found out by time alone.
+        if self._every_tick or (self.shelves.bins and self._ticked_us - self._sampled_us <= self._blind_us):
             return next_us
         quiet_us = self.inventory.quiet_until_us()
         longest_us = self._ticked_us + LONGEST_REST_US

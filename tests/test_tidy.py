@@ -48,6 +48,7 @@ DOORS = {
         "gateway.commands",
         "gateway.opening",
         "gateway.consumer.decode",
+        "gateway.trace.layouts",
         "simulators.shop.plan",
     },
     "rich": {

@@ -21,7 +21,7 @@ from gateway.fleet import Fleet
 from gateway.intake import Intake
 from gateway.parts import SOFTWARE
 from gateway.tasks import beside
-from gateway.trace.capture import HEAD, Alive, CaptureError, EntryReader, block_of
+from gateway.trace.capture import HEAD, Alive, CaptureError, EntryReader, Sample, block_of
 from gateway.trace.capturefile import CaptureFile
 from gateway.trace.layouts import layout_as_json, layout_of
 from gateway.trace.recorder import BLOCK_S, Recorder
@@ -33,6 +33,7 @@ class Captured:
     """How much has been captured."""
 
     reads: int = 0
+    samples: int = 0
     dropped: int = 0
     bytes: int = 0
     ended: bool = False
@@ -49,7 +50,7 @@ def capture(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Captures reads and the readers' connections, from the gateway that runs here.
+    """Captures reads, weights, inputs and the readers' connections, from the gateway that runs here.
 
     The file is only appended to, and what was written survives a kill. Readers take one connection each: with --config
     no daemon may be connected to them.
@@ -73,10 +74,16 @@ def capture(
     except OSError as error:
         fail(ExitCode.FINDING, f"{file}: cannot be written: {error.strerror}", "name a file where there is room for it")
     if as_json:
-        told = {"reads": captured.reads, "dropped": captured.dropped, "bytes": captured.bytes}
+        told = {
+            "reads": captured.reads,
+            "samples": captured.samples,
+            "dropped": captured.dropped,
+            "bytes": captured.bytes,
+        }
         print_json({"file": str(file), **told})
     else:
-        print(f"{file}: {captured.reads:,} reads more, {captured.bytes:,} bytes")
+        samples = f" {captured.samples:,} weights and inputs," if captured.samples else ""
+        print(f"{file}: {captured.reads:,} reads more,{samples} {captured.bytes:,} bytes")
     if loaded is None and finished and not captured.ended:
         fail(ExitCode.UNREACHABLE, "the daemon has gone", "look at its log; the capture is kept, and can be continued")
     if captured.dropped:
@@ -135,6 +142,8 @@ def _keep(out: CaptureFile, block: bytes, entries: EntryReader, captured: Captur
     for entry in entries.entries(block[HEAD.size :]):
         if isinstance(entry, ReadBatch):
             captured.reads += len(entry.reads)
+        elif isinstance(entry, Sample):
+            captured.samples += 1
         elif isinstance(entry, Alive):
             captured.dropped += entry.dropped
             captured.ended = entry.ended

@@ -1,16 +1,18 @@
 """What `tallygate replay` can read, each with the layout that it is counted by."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from config.layout import Layout, load_layout
 from gateway.cli.progress import progress_bar
 from gateway.domain.inventory import TICK_US
 from gateway.domain.items import Identity
+from gateway.domain.records import BinRecord
 from gateway.domain.zones import US_PER_S
 from gateway.offline import OfflineLine
 from gateway.trace.capture import CaptureError, Session
@@ -18,7 +20,7 @@ from gateway.trace.capturefile import Capture
 from gateway.trace.csvlinks import Link, LinksFile
 from gateway.trace.csvreads import Columns, ReadsFile
 from gateway.trace.csvtable import BadRows, opened
-from gateway.trace.layouts import layout_from_json
+from gateway.trace.layouts import layout_from_json, records_from_json
 from gateway.trace.play import CapturePlayer, Played, content_of, play, start_of, time_of
 from gateway.trace.times import TimeUnit
 
@@ -96,8 +98,7 @@ class CaptureSource:
     def __init__(self, file: Path, config: Path | None, settings: Sequence[str]) -> None:
         if config is None and settings:
             raise SourceError("--set replaces values of a configuration", "name one with --config")
-        self._file = file
-        self._layout = None if config is None else load_layout(config, settings)
+        self._file, self._config, self._settings = file, config, settings
 
     def play(self, idle_us: int, speed: float | None, *, any_epc: bool) -> Replayed:
         """Read it and replay it, entry by entry. Raises OSError and CaptureError."""
@@ -107,8 +108,13 @@ class CaptureSource:
         first = next(entries, None)
         if not isinstance(first, Session):
             raise CaptureError(f"{self._file}: holds no whole block", "its capture was ended before half a second")
-        layout = self._layout or _carried(first, self._file)
-        line = _line(layout, first.at_us, any_epc=any_epc)
+        carried = first.about.get("layout", {})
+        if self._config is None:
+            layout = _carried(carried, self._file)
+        else:
+            # Shelves of which an older capture knows nothing would be taken for broken.
+            layout = load_layout(self._config, self._settings, shelves="bins" in carried)
+        line = _line(layout, first.at_us, any_epc=any_epc, records=records_from_json(first.about.get("shelves", ())))
         player = CapturePlayer(line, layout.readers)
         with _paced(speed, first.at_us) as pace:
             for entry in chain((first,), entries):
@@ -124,16 +130,23 @@ class CaptureSource:
         return Replayed(line, layout, player.played, notices=notices, damaged=capture.damaged)
 
 
-def _carried(session: Session, file: Path) -> Layout:
+def _carried(layout: Mapping[str, Any], file: Path) -> Layout:
     try:
-        return layout_from_json(session.about["layout"])
+        return layout_from_json(layout)
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError(f"{file} carries no layout: {error}", "name a configuration with --config") from error
 
 
-def _line(layout: Layout, start_us: int, *, any_epc: bool) -> OfflineLine:
-    identify = _any_epc if any_epc else None
-    return OfflineLine(layout.zones, layout.antennas, layout.item_params, start_us=start_us, identify=identify)
+def _line(layout: Layout, start_us: int, *, any_epc: bool, records: Sequence[BinRecord] = ()) -> OfflineLine:
+    return OfflineLine(
+        layout.zones,
+        layout.antennas,
+        layout.item_params,
+        start_us=start_us,
+        identify=_any_epc if any_epc else None,
+        bins=layout.bins,
+        records=records,
+    )
 
 
 def _any_epc(data: bytes, bits: int) -> Identity:

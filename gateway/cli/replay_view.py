@@ -66,6 +66,7 @@ def summary(played: Replayed) -> dict[str, Any]:
     return {
         "reads": content.reads,
         "tags": content.tags,
+        "samples": content.samples,
         "links": content.links,
         "start_us": content.start_us,
         "end_us": content.end_us,
@@ -86,6 +87,7 @@ def for_people(played: Replayed, found: dict[str, Any]) -> str:
     facts = pairs(
         (
             ("reads", f"{found['reads']:,} of {found['tags']:,} tags in {hours:,.2f} h"),
+            *([("weights, inputs", f"{found['samples']:,} values")] if found["samples"] else []),
             ("connections", f"{found['links']:,} changes"),
             ("said", f"{found['transitions']:,} transitions ({left:,} departures), {found['levels']:,} levels"),
         )
@@ -117,4 +119,5 @@ def complain_of(played: Replayed, found: dict[str, Any]) -> bool:
         complain(f"tallygate: tags that are no stock: {named}", "--any-epc counts them all")
     counted = found["reads"] - sum(found["unmapped_reads"].values())
     nothing_counts = not counted or sum(found["ignored_tags"].values()) >= found["tags"]
+    nothing_counts = nothing_counts and not found["samples"]
     return bool(found["bad_rows"]) or played.damaged or nothing_counts

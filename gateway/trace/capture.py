@@ -7,11 +7,14 @@
 A block is written at once and only ever appended, so a kill can tear the last one alone; what its CRC does not confirm
 is cut off by whoever reads. Times are UTC in microseconds. Entries:
 
-    S  JSON: a session begins; at_us, software, site, gateway, layout. Tags are numbered anew, from 0.
+    S  JSON: a session begins; at_us, software, site, gateway, layout, shelves. Tags are numbered anew, from 0.
     F  empty: tags are numbered anew
     T  tags, numbered on: bits u16 | EPC, padded to whole bytes
     R  reads: reader's name u8+bytes | received_us i64 | rows of tag u32, antenna u16, dBm i8, age_us i64, span_us u32,
        count u16; a tag was last read age_us before it was received, and first span_us before that
+    W  weights of one moment: reader's name u8+bytes | at_us i64 | rows of channel u16, condition u8, grams f64 (NaN:
+       none); the conditions are those of `CONDITIONS`, numbered from 0
+    I  inputs of one moment: the same head | rows of channel u16, value f64 (NaN: it cannot be told)
     C  JSON: a reader's condition; at_us, reader, condition, antennas, resting
     D  JSON: at_us, reads: so many were not captured, because whoever captures took them too slowly
     A  JSON: at_us: all is well, and nothing more was said until then
@@ -19,20 +22,41 @@ is cut off by whoever reads. Times are UTC in microseconds. Entries:
 """
 
 import json
+import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.domain.tags import TagKey, key_bits, key_epc, tag_key
-from readers.model import AntennaCondition, RawRead, ReadBatch, ReaderCondition, ReaderState
+from readers.model import (
+    AntennaCondition,
+    InputSample,
+    RawRead,
+    ReadBatch,
+    ReaderCondition,
+    ReaderState,
+    WeightCondition,
+    WeightSample,
+)
 
 MAGIC: Final = b"tallygate capture 1\n"
 HEAD: Final = struct.Struct("<II")
 ENTRY: Final = struct.Struct("<cI")
 ROW: Final = struct.Struct("<IHbqIH")
+WEIGHT_ROW: Final = struct.Struct("<HBd")
+INPUT_ROW: Final = struct.Struct("<Hd")
 RECEIVED: Final = struct.Struct("<q")
+# Their numbers stand in files: new ones go behind.
+CONDITIONS: Final = (
+    WeightCondition.STABLE,
+    WeightCondition.MOVING,
+    WeightCondition.OVERLOAD,
+    WeightCondition.UNDERLOAD,
+    WeightCondition.BUSY,
+    WeightCondition.FAULT,
+)
 BITS: Final = struct.Struct("<H")
 # Half a second of 20,000 reads/s is 0.3 MB; a length beyond this is none.
 MAX_BLOCK_BYTES: Final = 16_000_000
@@ -78,8 +102,9 @@ class Alive:
     ended: bool = False
 
 
-Captured = Session | Condition | Alive | ReadBatch
-"""An entry; the times of a batch are UTC, its `offset_us` is 0."""
+Sample = WeightSample | InputSample
+Captured = Session | Condition | Alive | ReadBatch | WeightSample | InputSample
+"""What an entry holds; the times of batches and samples are UTC, a batch's `offset_us` is 0."""
 
 
 class CaptureWriter:
@@ -110,9 +135,23 @@ class CaptureWriter:
             rows.append(ROW.pack(tag, antenna, dbm, received_us - last_us - offset_us, span_us, min(count, MAX_COUNT)))
         if fresh:
             self._entry(b"T", b"".join(fresh))
-        name = batch.reader.encode()
-        head = bytes([len(name)]) + name + RECEIVED.pack(received_us + self._shift_us)
-        self._entry(b"R", head + b"".join(rows))
+        self._entry(b"R", self._head(batch.reader, received_us) + b"".join(rows))
+
+    def samples(self, samples: Sequence[Sample]) -> None:
+        """What the scales and inputs of one reader said at one moment."""
+        head = self._head(samples[0].reader, samples[0].at_us)
+        weights = [
+            WEIGHT_ROW.pack(each.channel, CONDITIONS.index(each.condition), _number(each.grams))
+            for each in samples
+            if isinstance(each, WeightSample)
+        ]
+        inputs = [
+            INPUT_ROW.pack(each.channel, _number(each.value)) for each in samples if isinstance(each, InputSample)
+        ]
+        if weights:
+            self._entry(b"W", head + b"".join(weights))
+        if inputs:
+            self._entry(b"I", head + b"".join(inputs))
 
     def condition(self, now_us: int, state: ReaderState) -> None:
         told = {
@@ -139,6 +178,10 @@ class CaptureWriter:
         if not entries:
             return b""
         return block_of(zlib.compress(b"".join(entries), LEVEL))
+
+    def _head(self, reader: str, at_us: int) -> bytes:
+        name = reader.encode()
+        return bytes([len(name)]) + name + RECEIVED.pack(at_us + self._shift_us)
 
     def _json(self, kind: bytes, value: Mapping[str, Any]) -> None:
         self._entry(kind, json.dumps(value, separators=(",", ":")).encode())
@@ -219,6 +262,8 @@ class EntryReader:
                 self._learn(content)
             case b"R":
                 yield self._batch(content)
+            case b"W" | b"I":
+                yield from _samples(kind, content)
             case b"F":
                 self._tags = []
             case b"S":
@@ -244,18 +289,41 @@ class EntryReader:
             self._tags.append(tag_key(content[start:position], bits))
 
     def _batch(self, content: bytes) -> ReadBatch:
-        start = 1 + content[0]
-        reader = content[1:start].decode()
-        (received_us,) = RECEIVED.unpack_from(content, start)
+        reader, received_us, start = _head(content)
         reads: list[RawRead] = []
         bits = None
-        for tag, antenna, dbm, age_us, span_us, count in ROW.iter_unpack(content[start + RECEIVED.size :]):
+        for tag, antenna, dbm, age_us, span_us, count in ROW.iter_unpack(content[start:]):
             key = self._tags[tag]
             last_us = received_us - age_us
             reads.append((key_epc(key), antenna, dbm, last_us - span_us, last_us, count))
             if not isinstance(key, bytes):
                 bits = key_bits(key)
         return ReadBatch(reader, received_us, 0, reads, bits)
+
+
+def _samples(kind: bytes, content: bytes) -> Iterator[Sample]:
+    reader, at_us, start = _head(content)
+    if kind == b"W":
+        for channel, condition, grams in WEIGHT_ROW.iter_unpack(content[start:]):
+            yield WeightSample(reader, channel, at_us, CONDITIONS[condition], _told(grams))
+    else:
+        for channel, value in INPUT_ROW.iter_unpack(content[start:]):
+            yield InputSample(reader, channel, at_us, _told(value))
+
+
+def _head(content: bytes) -> tuple[str, int, int]:
+    """Reader and moment of an entry, and where its rows begin."""
+    start = 1 + content[0]
+    (at_us,) = RECEIVED.unpack_from(content, start)
+    return content[1:start].decode(), at_us, start + RECEIVED.size
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _told(number: float) -> float | None:
+    return None if math.isnan(number) else number
 
 
 def _split(content: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -10,7 +10,7 @@ from gateway.offline import OfflineLine
 from gateway.trace.capture import Alive, Captured, Condition, Session
 from gateway.trace.csvlinks import Link
 from gateway.trace.reads import Reads
-from readers.model import ReadBatch
+from readers.model import InputSample, ReadBatch, WeightSample
 
 # Reads that are played between two looks at the progress.
 READS_AT_ONCE = 20_000
@@ -80,12 +80,15 @@ def _late_comers(reads: Reads, links: Sequence[Link]) -> list[str]:
 
 @dataclass(slots=True)
 class Played:
-    """What a recording held. `heard`: (reader, antenna) -> reads; `links`: changes of connections."""
+    """What a recording held. `samples`: values of scales and inputs; `heard`: (reader, antenna) -> reads; `links`:
+    changes of connections.
+    """
 
     start_us: int = 0
     end_us: int = 0
     reads: int = 0
     tags: int = 0
+    samples: int = 0
     links: int = 0
     dropped: int = 0
     heard: Counter[Antenna] = field(default_factory=Counter)
@@ -98,7 +101,7 @@ def content_of(reads: Reads, links: Sequence[Link]) -> Played:
     heard = Counter({(reads.readers[reader], port): count for (reader, port), count in numbers.items()})
     told_of = {link.reader for link in links}
     start_us, end_us = start_of(reads, links), end_of(reads, links)
-    return Played(start_us, end_us, len(reads), len(reads.tags), len(links), 0, heard, told_of)
+    return Played(start_us, end_us, len(reads), len(reads.tags), 0, len(links), 0, heard, told_of)
 
 
 class CapturePlayer:
@@ -121,6 +124,9 @@ class CapturePlayer:
                 self._tags.update(read[0] for read in entry.reads)
                 played.tags = len(self._tags)
                 line.batch(replace(entry, received_us=at_us))
+            case WeightSample() | InputSample():
+                played.samples += 1
+                line.sample(replace(entry, at_us=at_us))
             case Condition():
                 played.links += 1
                 played.told_of.add(entry.state.reader)

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 from gateway.domain.zones import US_PER_S
-from gateway.trace.capture import CaptureWriter
+from gateway.trace.capture import CaptureWriter, Sample
 from readers.driver import Clock
-from readers.model import ReadBatch, ReaderEvent, ReaderState
+from readers.model import ReadBatch, ReaderEvent, ReaderNotice, ReaderState
 
 # A kill costs at most this much of a capture; longer blocks would be only a little smaller.
 BLOCK_S: Final = 0.5
@@ -29,7 +29,7 @@ class Recorder:
         self._writer.session(now_us, about)
         for state in states:
             self._writer.condition(now_us, state)
-        self._waiting: deque[tuple[int, ReadBatch | ReaderState]] = deque()
+        self._waiting: deque[tuple[int, ReadBatch | ReaderState | Sample]] = deque()
         self._waiting_reads = 0
         self._dropped = 0
         self._said_us = now_us
@@ -37,14 +37,14 @@ class Recorder:
         self.reads = 0
 
     def put(self, event: ReaderEvent) -> None:
-        """Reads and conditions are kept; where too many wait, new reads are dropped and counted."""
-        if isinstance(event, ReadBatch):
-            if self._waiting_reads + len(event.reads) > MAX_WAITING_READS:
-                self._dropped += len(event.reads)
-                return
-            self._waiting_reads += len(event.reads)
-        elif not isinstance(event, ReaderState):
+        """All but notices is kept; where too much waits, new reads and samples are dropped and counted."""
+        if isinstance(event, ReaderNotice):
             return
+        reads = _reads_in(event)
+        if reads and self._waiting_reads + reads > MAX_WAITING_READS:
+            self._dropped += reads
+            return
+        self._waiting_reads += reads
         self._waiting.append((self._clock.monotonic_us(), event))
 
     def close(self) -> None:
@@ -77,12 +77,30 @@ class Recorder:
     def _write_waiting(self) -> None:
         while self._waiting:
             at_us, event = self._waiting.popleft()
-            if isinstance(event, ReadBatch):
-                self._waiting_reads -= len(event.reads)
-                self.reads += len(event.reads)
-                self._writer.batch(event)
-            else:
-                self._writer.condition(at_us, event)
+            self._waiting_reads -= _reads_in(event)
+            match event:
+                case ReadBatch():
+                    self.reads += len(event.reads)
+                    self._writer.batch(event)
+                case ReaderState():
+                    self._writer.condition(at_us, event)
+                case _:
+                    self._writer.samples([event, *self._of_the_same_moment(event)])
         if self._dropped:
             self._writer.dropped(self._clock.monotonic_us(), self._dropped)
             self._dropped = 0
+
+    def _of_the_same_moment(self, first: Sample) -> Iterator[Sample]:
+        """What else its reader said at once."""
+        while self._waiting:
+            event = self._waiting[0][1]
+            if not isinstance(event, Sample) or (event.reader, event.at_us) != (first.reader, first.at_us):
+                return
+            self._waiting.popleft()
+            self._waiting_reads -= 1
+            yield event
+
+
+def _reads_in(event: ReadBatch | ReaderState | Sample) -> int:
+    """How much room it takes: a value of a shelf as much as a read."""
+    return len(event.reads) if isinstance(event, ReadBatch) else int(isinstance(event, Sample))

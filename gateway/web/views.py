@@ -8,7 +8,7 @@ from gateway.domain.zones import antenna_works
 from gateway.explain import known_item
 from gateway.parts import SOFTWARE, Parts
 from gateway.shelf_view import bin_view
-from gateway.trace.layouts import layout_as_json, layout_of
+from gateway.trace.layouts import layout_as_json, layout_of, records_as_json
 from readers.model import AntennaCondition, ReaderCondition, ReaderState
 
 
@@ -30,7 +30,14 @@ def about(gateway: Parts) -> dict[str, Any]:
     """Whose capture it is, and where its antennas look."""
     site = gateway.config.site
     layout = layout_as_json(layout_of(gateway.config))
-    return {"software": SOFTWARE, "site": site.id, "gateway": site.gateway, "layout": layout}
+    shelves = records_as_json(each.record() for each in gateway.shelves.bins.values())
+    return {
+        "software": SOFTWARE,
+        "site": site.id,
+        "gateway": site.gateway,
+        "layout": layout,
+        "shelves": shelves,
+    }
 
 
 def stock(gateway: Parts) -> list[dict[str, Any]]:

@@ -34,6 +34,34 @@ def test_zones_and_antennas_suffice(tmp_path: Path) -> None:
     assert layout.readers == ("r1",)
 
 
+SHELF = """\
+[[zones]]
+id = "shelf-7"
+kind = "shelf"
+[[readers]]
+id = "gondola-7"
+[[readers.channels]]
+channel = 1
+zone = "shelf-7"
+gtin = "09506000134352"
+unit_weight_g = 182.0
+"""
+
+
+def test_shelves_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    without, layout = load_layout(written(tmp_path, SHELF)), load_layout(written(tmp_path, SHELF), shelves=True)
+    assert (without.antennas, without.bins) == ({}, ())
+    assert layout.antennas == {("gondola-7", 1): "shelf-7"}
+    assert [(each.channel, each.skus[0].unit_weight_g) for each in layout.bins] == [(1, 182.0)]
+
+
+def test_shelves_of_any_driver_are_taken_from_a_whole_configuration(tmp_path: Path) -> None:
+    text = SHELF.replace(
+        'id = "gondola-7"', 'id = "gondola-7"\ndriver = "modbus"\nurl = "serial:///dev/ttyS0"'
+    ).replace("channel = 1", 'channel = 1\nprofile = "laumas"\nslave = 1\nunit = "g"\ndecimals = 1')
+    assert len(load_layout(written(tmp_path, text), shelves=True).bins) == 1
+
+
 def test_a_whole_configuration_serves_too_without_its_files(tmp_path: Path) -> None:
     text = SCHEMA_PATH.with_name("example.toml").read_text(encoding="utf-8")
     text = text.replace('# prefix = "tallygate/v1"', 'username = "gw"\npassword_file = "not-on-this-machine"')

@@ -11,9 +11,13 @@ import pytest
 
 from gateway import housekeeping
 from gateway.alerts import AlertKind
+from gateway.cli.replay_sources import CaptureSource
 from gateway.consumer.client import Consumer
 from gateway.daemon import Gateway
 from gateway.domain.zones import ZoneState
+from gateway.trace.capturefile import CaptureFile
+from gateway.trace.recorder import Recorder
+from gateway.web.views import about
 from simulators.serial.bench import SerialBench, serial_bench
 from simulators.serial.scales import Cell, MtSicsScale, Pan, ShelfBoard
 from simulators.shelf import Gondola, Goods, Habits, Shelf
@@ -274,3 +278,23 @@ async def test_a_gondola_of_eight_scales_ends_with_what_lies_on_it(rig: Rig, tmp
             await play(Gondola(shelves), pans)
             await reaches(gateway, consumer, dict(truth))
             assert gateway.line.transitions["weighed"] > 64
+
+
+@pytest.mark.usefixtures("scale")
+async def test_a_capture_of_a_shelf_is_replayed_to_the_same_stock(rig: Rig, pan: Pan) -> None:
+    pan.grams = 6 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway, rig.consumer() as consumer:
+        await reaches(gateway, consumer, {(GTIN, "shelf-7"): 6})
+        recorder = Recorder(gateway.clock, about(gateway), gateway.fleet.states())
+        gateway.fleet.listeners.append(recorder.put)
+        pan.grams = 4 * UNIT_G
+        await reaches(gateway, consumer, {(GTIN, "shelf-7"): 4})
+    path = rig.folder / "shelf.capture"
+    with CaptureFile(path) as out:
+        out.append(recorder.last())
+    replayed = CaptureSource(path, None, ()).play(0, None, any_epc=False)
+    assert replayed.content.samples > 0
+    assert [(level.gtin, level.zone, level.quantity) for level in replayed.line.levels] == [
+        (GTIN, "shelf-7", 6),
+        (GTIN, "shelf-7", 4),
+    ]

@@ -1,6 +1,7 @@
 import asyncio
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -24,7 +25,17 @@ from gateway.trace.capture import (
 )
 from gateway.trace.capturefile import Capture, CaptureFile, is_capture
 from gateway.trace.recorder import Recorder
-from readers.model import AntennaCondition, Fault, ReadBatch, ReaderCondition, ReaderNotice, ReaderState
+from readers.model import (
+    AntennaCondition,
+    Fault,
+    InputSample,
+    ReadBatch,
+    ReaderCondition,
+    ReaderNotice,
+    ReaderState,
+    WeightCondition,
+    WeightSample,
+)
 from tests.gateway.shop import UTC_US, HandClock, tag
 
 READING = ReaderState("r1", ReaderCondition.READING, antennas={1: AntennaCondition.UP, 2: AntennaCondition.DOWN})
@@ -221,6 +232,36 @@ async def test_a_recorder_tells_everything_and_that_it_ends() -> None:
     found = await recorded(one)
     assert [type(each) for each in found] == [Session, Condition, ReadBatch, Condition, Alive]
     assert one.reads == 1
+
+
+async def test_weights_and_inputs_come_back_as_they_were() -> None:
+    clock = HandClock()
+    one = Recorder(clock, {}, ())
+    now_us = clock.now_us
+    said = [
+        WeightSample("shelf", 1, now_us, WeightCondition.MOVING, 512.25),
+        InputSample("shelf", 7, now_us, 0.0),
+        WeightSample("shelf", 2, now_us, WeightCondition.OVERLOAD),
+        InputSample("shelf", 8, now_us, None),
+        WeightSample("other", 1, now_us, WeightCondition.STABLE, -0.5),
+        WeightSample("shelf", 1, now_us + 200_000, WeightCondition.FAULT),
+    ]
+    for sample in said:
+        one.put(sample)
+    one.close()
+    found = [each for each in await recorded(one) if isinstance(each, WeightSample | InputSample)]
+    shift_us = clock.utc_us() - clock.monotonic_us()
+    in_file = [replace(each, at_us=each.at_us + shift_us) for each in said]
+    # Of one moment weights stand before inputs; what follows stays behind.
+    assert found == [in_file[index] for index in (0, 2, 1, 3, 4, 5)]
+
+
+@pytest.mark.parametrize("condition", WeightCondition)
+def test_every_condition_of_a_scale_has_its_number(condition: WeightCondition) -> None:
+    writer = CaptureWriter(0)
+    writer.samples([WeightSample("shelf", 1, 5, condition, 1.0)])
+    found, _ = entries(MAGIC + writer.take())
+    assert found == [WeightSample("shelf", 1, 5, condition, 1.0)]
 
 
 async def test_a_recorder_that_is_not_emptied_drops_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
