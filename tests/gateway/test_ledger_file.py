@@ -1,5 +1,6 @@
 """The ledger's file from outside: what is in it, what is wrong with it, and beginning anew."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
@@ -22,8 +23,7 @@ async def path(tmp_path: Path) -> Path:
     """A sound ledger of some deltas, half of them acknowledged."""
     where = tmp_path / "ledger.db"
     async with life(where) as ledger:
-        for level in range(1, DELTAS + 1):
-            await ledger.commit(commit(level))
+        await asyncio.gather(*(ledger.commit(commit(level)) for level in range(1, DELTAS + 1)))
         await ledger.commit(Commit(acknowledged=DELTAS // 2))
     return where
 

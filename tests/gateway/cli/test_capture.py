@@ -177,7 +177,7 @@ async def test_reads_line_by_line(rig: Rig) -> None:
         assert [(one["gtin"], one["serial"]) for one in told] == [(item.identity.gtin, item.identity.serial)] * 3
         reader, port = next(iter(item.cells))
         async with running(
-            "reads", "--json", "--seconds", "3", "--reader", reader, "--antenna", str(port), *where
+            "reads", "--json", "--seconds", "1", "--reader", reader, "--antenna", str(port), *where
         ) as process:
             code, out, _ = await ended(process)
         assert code == 0
