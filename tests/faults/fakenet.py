@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from selectors import DefaultSelector, SelectorKey
@@ -316,6 +317,7 @@ class FakeConnection:
         await self.disconnect()
 
 
+@lru_cache(maxsize=1_000)
 def _matches(wanted: str, topic: str) -> bool:
     if wanted.endswith("#"):
         return topic.startswith(wanted[:-1])

@@ -62,7 +62,7 @@ class Crowd(Rig):
 @pytest.fixture
 async def crowd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crowd]:
     hurry(monkeypatch)
-    monkeypatch.setattr("gateway.supervise.LONGEST_PAUSE_S", 2.0)
+    monkeypatch.setattr("gateway.crew.LONGEST_PAUSE_S", 2.0)
     async with Broker(tmp_path / "broker") as broker, Crowd(tmp_path, broker) as one:
         yield one
 
