@@ -64,7 +64,7 @@ class Gateway(Parts):
         try:
             records = await self.ledger.items()
             pools = await self.ledger.pools()
-            self.line.pooled = {pool.zone for pool in pools}
+            self.line.remembered = {pool.zone for pool in pools} | await self.ledger.learnt_zones()
             first = self.inventory.restore(records, self.clock.monotonic_us(), self.clock.utc_us(), pools)
             shelved = self.shelves.restore(self.config.bins, await self.ledger.bins())
             self.stock.restore((await self.ledger.stock()).rows, self.inventory, shelved, first)

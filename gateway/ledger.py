@@ -19,12 +19,13 @@ from pathlib import Path
 import aiosqlite
 
 from gateway import migrations
-from gateway.domain.delta import Change, Step, StockKey
+from gateway.domain.delta import Change, StockKey
 from gateway.domain.records import BinRecord, ItemRecord, PoolRecord
 from gateway.domain.stock import StockRow
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.zones import Antenna
-from gateway.ledger_rows import bin_records, bin_row, encode_delta, item_record, item_row, pool_records, pool_row
+from gateway.ledger_group import Commit, Group, Numbered, Position
+from gateway.ledger_rows import bin_records, bin_row, item_record, item_row, pool_records, pool_row
 
 # A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
 GROUP_COMMIT_S = 0.02
@@ -50,44 +51,6 @@ class LedgerError(Exception):
     def __init__(self, text: str, hint: str) -> None:
         super().__init__(text)
         self.hint = hint
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a ledger stands: deltas `trimmed` + 1 .. `seq` are in it, those up to `acknowledged` were delivered."""
-
-    epoch: str
-    boot: int
-    seq: int
-    acknowledged: int
-    trimmed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What one moment changed; goes to disk wholly or not at all. `steps` get consecutive numbers.
-
-    `dropped_pools` are zones whose pools are forgotten.
-    """
-
-    at_utc_us: int = 0
-    steps: Sequence[Step] = ()
-    items: Sequence[ItemRecord] = ()
-    forgotten: Sequence[TagKey] = ()
-    learnt_zones: Sequence[str] = ()
-    acknowledged: int = 0
-    bins: Sequence[BinRecord] = ()
-    dropped_bins: Sequence[Antenna] = ()
-    pools: Sequence[PoolRecord] = ()
-    dropped_pools: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Numbered:
-    """A delta that is on disk, as it is published."""
-
-    seq: int
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,65 +131,49 @@ class Ledger:
             if not done.done():
                 done.set_result(numbered)
 
-    async def _write(self, group: Sequence[Commit]) -> list[list[Numbered]]:
+    async def _write(self, commits: Sequence[Commit]) -> list[list[Numbered]]:
         """One transaction for all of them; the position moves only after it is on disk."""
-        position = self.position
-        results: list[list[Numbered]] = []
-        rows: list[tuple[int, int, bytes]] = []
-        stock: dict[StockKey, Change] = {}
-        items: dict[TagKey, ItemRecord | None] = {}
-        learnt: list[tuple[str]] = []
-        bins: dict[Antenna, BinRecord | None] = {}
-        pools: dict[tuple[str, float], PoolRecord] = {}
-        dropped: set[str] = set()
-        for commit in group:
-            numbered = []
-            for step in commit.steps:
-                position = replace(position, seq=position.seq + 1)
-                payload = encode_delta(step, position.epoch, position.seq, commit.at_utc_us)
-                numbered.append(Numbered(position.seq, payload))
-                rows.append((position.seq, commit.at_utc_us, payload))
-                stock.update({(change.gtin, change.zone): change for change in step.changes})
-            results.append(numbered)
-            items.update({record.key: record for record in commit.items})
-            items.update(dict.fromkeys(commit.forgotten))
-            learnt.extend((zone,) for zone in commit.learnt_zones)
-            bins.update({(record.reader, record.channel): record for record in commit.bins})
-            bins.update(dict.fromkeys(commit.dropped_bins))
-            dropped.update(commit.dropped_pools)
-            pools = {key: record for key, record in pools.items() if record.zone not in commit.dropped_pools}
-            pools.update({(record.zone, record.pace_s): record for record in commit.pools})
-            acknowledged = max(position.acknowledged, commit.acknowledged)
-            position = replace(position, acknowledged=acknowledged)
+        group = Group(self.position)
+        for commit in commits:
+            group.add(commit)
         async with self._transaction():
-            await self._many("INSERT INTO deltas VALUES (?, ?, ?)", rows)
-            await self._many(
-                "INSERT OR REPLACE INTO stock VALUES (?, ?, ?, ?, ?)",
-                [(c.gtin, c.zone, c.disposition, c.quantity, c.confirmed) for c in stock.values() if c.quantity],
-            )
-            await self._many(
-                "DELETE FROM stock WHERE gtin = ? AND zone = ?",
-                [key for key, change in stock.items() if not change.quantity],
-            )
-            await self._many(
-                "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [item_row(record) for record in items.values() if record],
-            )
-            await self._many(
-                "DELETE FROM items WHERE epc = ? AND bits = ?",
-                [(key_epc(key), key_bits(key)) for key, record in items.items() if not record],
-            )
-            await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", learnt)
-            await self._write_bins(bins)
-            await self._write_pools(pools.values(), dropped)
+            await self._many("INSERT INTO deltas VALUES (?, ?, ?)", group.deltas)
+            await self._write_stock(group.stock)
+            await self._write_items(group.items)
+            await self._write_bins(group.bins)
+            await self._drop_zones(group.dropped_zones)
+            await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", [(zone,) for zone in group.learnt_zones])
+            await self._write_pools(group.pools.values())
             await self._writer.execute(
-                "UPDATE ledger SET seq = ?, acknowledged = ?", (position.seq, position.acknowledged)
+                "UPDATE ledger SET seq = ?, acknowledged = ?", (group.position.seq, group.position.acknowledged)
             )
-        self.position = position
+        self.position = group.position
         self.commits += 1
-        for numbered in results:
+        for numbered in group.numbered:
             self._recent.extend(numbered)
-        return results
+        return group.numbered
+
+    async def _write_stock(self, stock: Mapping[StockKey, Change]) -> None:
+        """The rows as the changes leave them; one of nothing is none."""
+        await self._many(
+            "INSERT OR REPLACE INTO stock VALUES (?, ?, ?, ?, ?)",
+            [(c.gtin, c.zone, c.disposition, c.quantity, c.confirmed) for c in stock.values() if c.quantity],
+        )
+        await self._many(
+            "DELETE FROM stock WHERE gtin = ? AND zone = ?",
+            [key for key, change in stock.items() if not change.quantity],
+        )
+
+    async def _write_items(self, items: Mapping[TagKey, ItemRecord | None]) -> None:
+        """None: the item is forgotten."""
+        await self._many(
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [item_row(record) for record in items.values() if record],
+        )
+        await self._many(
+            "DELETE FROM items WHERE epc = ? AND bits = ?",
+            [(key_epc(key), key_bits(key)) for key, record in items.items() if not record],
+        )
 
     async def _write_bins(self, bins: Mapping[Antenna, BinRecord | None]) -> None:
         """A bin is written anew as a whole; None: it is forgotten."""
@@ -243,10 +190,15 @@ class Ledger:
             [(each.reader, each.channel, *astuple(product)) for each in kept for product in each.products],
         )
 
-    async def _write_pools(self, pools: Collection[PoolRecord], dropped: Collection[str]) -> None:
-        """All pools of the `dropped` zones are forgotten first; a pool is written anew as a whole."""
-        await self._many("DELETE FROM pools WHERE zone = ?", [(zone,) for zone in dropped])
-        await self._many("DELETE FROM pool_tails WHERE zone = ?", [(zone,) for zone in dropped])
+    async def _drop_zones(self, zones: Collection[str]) -> None:
+        """Whatever was learnt of them is forgotten."""
+        rows = [(zone,) for zone in zones]
+        await self._many("DELETE FROM learnt_zones WHERE zone = ?", rows)
+        await self._many("DELETE FROM pools WHERE zone = ?", rows)
+        await self._many("DELETE FROM pool_tails WHERE zone = ?", rows)
+
+    async def _write_pools(self, pools: Collection[PoolRecord]) -> None:
+        """A pool is written anew as a whole."""
         await self._many(
             "DELETE FROM pool_tails WHERE zone = ? AND pace_s = ?", [(each.zone, each.pace_s) for each in pools]
         )

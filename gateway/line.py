@@ -19,7 +19,8 @@ from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 from gateway.explain import RecentTransitions
 from gateway.intake import Intake
-from gateway.ledger import Commit, Ledger, Numbered
+from gateway.ledger import Ledger
+from gateway.ledger_group import Commit, Numbered
 from readers.driver import Clock
 
 log = logging.getLogger(__name__)
@@ -75,8 +76,8 @@ class Line:
         self._on_zone = on_zone
         self._told = {zone.id: zone.state for zone in inventory.zones.values()}
         self._unlearnt = {zone.id for zone in inventory.zones.values() if zone.learning}
-        self.pooled: set[str] = set()
-        """Zones of which the ledger has pools."""
+        self.remembered: set[str] = set()
+        """Zones of which the ledger keeps what they have learnt."""
         self._checkpoint: Iterator[Item] = iter(())
         self._checkpoint_us = 0
         self._tick_due_us = 0
@@ -162,14 +163,14 @@ class Line:
             steps.extend(confirmed.split())
         forgotten, self.inventory.forgotten = self.inventory.forgotten, []
         changed = dict.fromkeys(made.item for made in transitions)
-        dropped_pools = self.pooled.difference(self.inventory.zones)
         checkpointed, pools = self._checkpointed(now_us)
-        self.pooled.update(record.zone for record in pools)
-        self.pooled -= dropped_pools
         changed.update(dict.fromkeys(checkpointed))
         learnt = [name for name in self._unlearnt if not self.inventory.zones[name].learning]
+        dropped_zones = self.remembered.difference(self.inventory.zones)
+        self.remembered -= dropped_zones
+        self.remembered.update(learnt, (record.zone for record in pools))
         bins, dropped_bins = self.shelves.take_records(), self.shelves.take_dropped()
-        if steps or changed or forgotten or learnt or bins or dropped_bins or pools or dropped_pools or self._owed:
+        if steps or changed or forgotten or learnt or bins or dropped_bins or pools or dropped_zones or self._owed:
             commit = Commit(
                 utc_us,
                 steps,
@@ -179,7 +180,7 @@ class Line:
                 bins=bins,
                 dropped_bins=dropped_bins,
                 pools=pools,
-                dropped_pools=sorted(dropped_pools),
+                dropped_zones=sorted(dropped_zones),
             )
             numbered = await self._commit(commit)
             self._unlearnt.difference_update(learnt)

@@ -18,7 +18,8 @@ from gateway.consumer.broker import (
     hint_for,
 )
 from gateway.consumer.mqtt import Connection
-from gateway.ledger import Commit, Ledger
+from gateway.ledger import Ledger
+from gateway.ledger_group import Commit
 from gateway.window import Acked, Command, Line, Refused, Resumed, Send, Window
 from readers.driver import Clock
 

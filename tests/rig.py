@@ -27,7 +27,7 @@ from gateway.daemon import Gateway, open_gateway
 from gateway.domain.delta import Change as StockChange
 from gateway.domain.delta import Step
 from gateway.domain.items import Cause
-from gateway.ledger import Commit
+from gateway.ledger_group import Commit
 from gateway.payloads import Topics
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.server import ReaderServer, serve_reader

@@ -18,7 +18,8 @@ from gateway.domain.items import Cause, Identity, Presence
 from gateway.domain.params import Zone, ZoneKind
 from gateway.domain.records import ItemRecord
 from gateway.domain.zones import LiveZone
-from gateway.ledger import Commit, open_ledger
+from gateway.ledger import open_ledger
+from gateway.ledger_group import Commit
 from gateway.tasks import beside
 from readers.model import ReadBatch
 

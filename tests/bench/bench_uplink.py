@@ -18,7 +18,8 @@ from gateway.clock import SystemClock
 from gateway.daemon import open_gateway
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
-from gateway.ledger import Commit, open_ledger
+from gateway.ledger import open_ledger
+from gateway.ledger_group import Commit
 from gateway.ledger_rows import encode_delta
 from gateway.tasks import beside
 from tests.broker import Broker

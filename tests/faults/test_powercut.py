@@ -19,7 +19,8 @@ from gateway import ledger as module
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause, Presence
 from gateway.domain.records import ItemRecord, PoolRecord, TailRecord
-from gateway.ledger import Commit, Ledger, open_ledger
+from gateway.ledger import Ledger, open_ledger
+from gateway.ledger_group import Commit
 from gateway.tasks import beside
 from tests.faults.powercut import Files, RecordingVfs, images
 

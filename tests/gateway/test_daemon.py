@@ -11,7 +11,7 @@ from gateway.daemon import Gateway
 from gateway.domain.records import PoolRecord, TailRecord
 from gateway.domain.silence import Silences
 from gateway.domain.zones import ZoneState
-from gateway.ledger import Commit
+from gateway.ledger_group import Commit
 from gateway.parts import connect_options
 from gateway.payloads import Delta, ReaderStatus, ZoneHealth
 from gateway.tasks import beside
@@ -106,9 +106,10 @@ async def trouble_comes(rig: Rig, gateway: Gateway, heard: Listener) -> None:
     await eventually(lambda: standing(gateway) == wanted)
     await heard.until(lambda: health(heard, "floor")[-1] == "stale")
     await heard.until(lambda: {alert.subject for alert in heard.alerts("zone_stale")} == set(FRONT))
-    status = heard.latest(rig.topics.reader_state("reader-front"), ReaderStatus)
-    assert status.error is not None
-    assert status.error.hint
+    # Between two attempts it is connecting, and nothing is wrong with that.
+    topic = rig.topics.reader_state("reader-front")
+    statuses = [ReaderStatus.model_validate_json(one.payload) for one in heard.said(topic)]
+    assert [status.error.hint for status in statuses if status.error is not None]
     assert ours(gateway) == rig.truth()
     assert gateway.ledger.position.seq == seq, "an outage changes no stock"
 
@@ -354,15 +355,16 @@ async def test_a_restart_takes_up_what_silence_has_come_to_mean(rig: Rig) -> Non
         tail = (TailRecord(0.0, 40.0, 9_000.0), TailRecord(15.0, 30.0, 8_000.0))
         learnt, strange = PoolRecord(here, 512.0, 1e6, 1.0, 2e-6, tail), PoolRecord(here, 3.0, 1e6, 1.0, 2e-6, tail)
         gone = PoolRecord("gone", 512.0, 1e6, 1.0, 2e-6, tail)
-        await gateway.ledger.commit(Commit(pools=[learnt, strange, gone]))
+        await gateway.ledger.commit(Commit(pools=[learnt, strange, gone], learnt_zones=[here, "gone"]))
     async with rig.gateway() as again:
         pool = again.inventory.zones[here].pool(512.0)
         assert pool is not None
         assert pool.saved == learnt
         assert pool.patience_s != Silences(512.0).patience_s
-        await eventually(lambda: again.line.pooled == {here})
+        await eventually(lambda: "gone" not in again.line.remembered)
     async with rig.opened() as last:
         assert {record.zone for record in await last.ledger.pools()} == {here}
+        assert "gone" not in await last.ledger.learnt_zones()
 
 
 async def test_another_name_is_refused_by_the_ledger(rig: Rig) -> None:

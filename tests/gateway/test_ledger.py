@@ -19,7 +19,8 @@ from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause, Presence
 from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, TailRecord
 from gateway.domain.stock import StockRow
-from gateway.ledger import Commit, Ledger, LedgerError, Numbered, open_ledger
+from gateway.ledger import Ledger, LedgerError, open_ledger
+from gateway.ledger_group import Commit, Numbered
 from gateway.tasks import beside
 
 GTIN = "09506000134352"
@@ -569,19 +570,22 @@ async def test_pools_are_kept_and_written_anew_as_a_whole(path: Path) -> None:
         assert await ledger.pools() == [empty, shorter, other]
 
 
-async def test_in_one_group_the_last_word_on_a_pool_holds(path: Path) -> None:
+async def test_in_one_group_the_last_word_on_a_zone_holds(path: Path) -> None:
     async with life(path) as ledger:
-        await ledger.commit(Commit(pools=[pool_record("floor"), pool_record("back")]))
+        learnt = ["floor", "back"]
+        await ledger.commit(Commit(pools=[pool_record("floor"), pool_record("back")], learnt_zones=learnt))
         again = pool_record("back", 32.0)
         group = [
-            Commit(pools=[pool_record("floor", 8.0), pool_record("back", 8.0), pool_record("new")]),
-            Commit(dropped_pools=["floor", "back"]),
-            Commit(pools=[again]),
+            Commit(pools=[pool_record("floor", 8.0), pool_record("back", 8.0)]),
+            Commit(pools=[pool_record("new")], learnt_zones=["new", "floor"]),
+            Commit(dropped_zones=["floor", "back"]),
+            Commit(pools=[again], learnt_zones=["back"]),
         ]
         before = ledger.commits
         await asyncio.gather(*map(ledger.submit, group))
         assert ledger.commits == before + 1
         assert await ledger.pools() == [again, pool_record("new")]
+        assert await ledger.learnt_zones() == {"back", "new"}
     with as_technician(path) as connection:
         assert connection.execute("SELECT count(*) FROM pool_tails").fetchone() == (4,)
 

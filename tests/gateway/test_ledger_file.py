@@ -11,8 +11,9 @@ from typer.testing import CliRunner, Result
 
 from gateway import ledger as module
 from gateway.cli import app
-from gateway.ledger import Commit, LedgerError
+from gateway.ledger import LedgerError
 from gateway.ledger_file import check, set_aside, summarise
+from gateway.ledger_group import Commit
 from tests.gateway.test_ledger import GTIN, NOW_US, commit, life
 
 DELTAS = 30

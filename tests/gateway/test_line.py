@@ -17,7 +17,8 @@ from gateway.domain.shelves import Shelves
 from gateway.domain.silence import Silences, pool_of
 from gateway.domain.zones import US_PER_S, ZoneState
 from gateway.intake import Intake
-from gateway.ledger import Commit, Ledger, Numbered, open_ledger
+from gateway.ledger import Ledger, open_ledger
+from gateway.ledger_group import Commit, Numbered
 from gateway.line import CHECKPOINT_SILENCE_S, CHECKPOINT_US, SEARCH_US, Line
 from gateway.tasks import beside
 from readers.model import ReadBatch, WeightCondition, WeightSample
@@ -338,12 +339,12 @@ async def test_the_pools_of_a_zone_that_is_gone_are_dropped(tmp_path: Path) -> N
     after = Shop({"c": RACK})
     async with bench(tmp_path, after) as test:
         pools = await test.ledger.pools()
-        test.line.pooled = {pool.zone for pool in pools}
+        test.line.remembered = {pool.zone for pool in pools}
         first = after.inventory.restore(await test.ledger.items(), after.clock.now_us, test.clock.utc_us(), pools)
         after.stock.restore((await test.ledger.stock()).rows, after.inventory, leaving=first)
         assert all(pool.record("c").blank for pool in after.zones["c"].silences)
         async with beside(test.line.run(first)):
-            await until(lambda: not test.line.pooled)
+            await until(lambda: not test.line.remembered)
         await test.line.tick()
         assert await test.ledger.pools() == []
 
@@ -383,6 +384,17 @@ async def test_a_zone_that_has_learnt_is_remembered(tmp_path: Path) -> None:
         await test.wait(10)
         assert await test.ledger.learnt_zones() == {"a"}
         assert test.zones == [("a", ZoneState.OK)]
+
+
+async def test_a_zone_that_is_gone_learns_anew_when_it_comes_back(tmp_path: Path) -> None:
+    shop = Shop()
+    shop.zones["a"].learning = shop.zones["b"].learning = True
+    async with bench(tmp_path, shop) as test:
+        await test.wait(35)
+        assert await test.ledger.learnt_zones() == {"a", "b"}
+        rest = {antenna: zone for antenna, zone in shop.zone_of.items() if zone.id == "a"}
+        await test.line.configure([shop.zones["a"]], rest)
+        assert await test.ledger.learnt_zones() == {"a"}
 
 
 async def test_a_zone_that_is_removed_goes_to_zero_on_disk(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from gateway import sender as sender_module
 from gateway import window
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
-from gateway.ledger import Commit, Ledger
+from gateway.ledger import Ledger
+from gateway.ledger_group import Commit
 from tests.broker import Broker
 from tests.rig import GTIN, Rig, eventually, hurry, in_step, theirs, write
 

@@ -9,7 +9,8 @@ import pytest
 from gateway import payloads, snapshots
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
-from gateway.ledger import Commit, Ledger, open_ledger
+from gateway.ledger import Ledger, open_ledger
+from gateway.ledger_group import Commit
 from gateway.payloads import Digest, Manifest, SnapshotPart, Topics
 from gateway.retained import RetainedTree
 from gateway.snapshots import Snapshots

@@ -16,7 +16,7 @@ from gateway.consumer.store import SqliteStore
 from gateway.daemon import Gateway
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
-from gateway.ledger import Commit
+from gateway.ledger_group import Commit
 from gateway.payloads import Manifest, State
 from gateway.snapshots import Snapshots
 from tests.broker import Broker
