@@ -172,8 +172,9 @@ class OfflineLine:
         newest_us = self._now_us
         for received_us, taken_us, reader, antenna, epc, dbm in reads:
             if received_us > until_us:
-                self._hand_over(waiting, newest_us)
-                waiting = {}
+                if waiting:
+                    self._hand_over(waiting, newest_us)
+                    waiting = {}
                 self._go_to(received_us)
                 until_us = self._next_tick_us
             elif received_us < newest_us:
@@ -185,7 +186,8 @@ class OfflineLine:
                 waiting[reader] = [raw]
             else:
                 same.append(raw)
-        self._hand_over(waiting, newest_us)
+        if waiting:
+            self._hand_over(waiting, newest_us)
 
     def advance(self, to_us: int) -> None:
         """Time has passed, and nothing more was received."""
@@ -194,9 +196,10 @@ class OfflineLine:
 
     def _hand_over(self, waiting: Mapping[str, Sequence[RawRead]], received_us: int) -> None:
         """What was received between two ticks, a batch a reader: nothing happens before the next tick anyway."""
-        self._now_us = received_us
         for reader, reads in waiting.items():
-            self.batch(ReadBatch(reader, received_us, 0, reads))
+            self.inventory.ingest(ReadBatch(reader, received_us, 0, reads))
+        self._now_us = received_us
+        self._due_us = self._next_tick_us
 
     def _tell_zones(self, reader: str, now_us: int) -> None:
         condition, antennas, resting = self._condition[reader], self._antennas[reader], self._resting[reader]
@@ -222,7 +225,8 @@ class OfflineLine:
         """Everything that the line does before `now_us`."""
         if now_us < self._now_us:
             raise _out_of_order(now_us, self._now_us)
-        self._run(now_us)
+        if self._ticked_us + TICK_US < now_us:
+            self._run(now_us)
         self._now_us = now_us
 
     def _run(self, before_us: int) -> None:
@@ -251,9 +255,9 @@ class OfflineLine:
         made = self.inventory.tick(now_us)
         while self.inventory.behind:
             made += self.inventory.tick(now_us)
-        # Nothing here is kept on a disk that would have to forget it.
-        self.inventory.forgotten.clear()
         if made:
+            # Nothing here is kept on a disk that would have to forget it.
+            self.inventory.forgotten.clear()
             self.recent.add(made, now_us)
             self.transitions.extend(_said(now_us, each) for each in made if each.left is not each.entered)
             self._say(now_us, self.stock.apply(made))

@@ -32,8 +32,7 @@ RawRead = tuple[bytes, int, int, int, int, int]
 """A `Read` as the hot path makes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBatch:
+class ReadBatch(NamedTuple):
     """Reads that one device delivered together; the unit that is queued, never a single read.
 
     `received_us` is the gateway's monotonic time of arrival. `epc_bits` is None where every EPC has exactly

@@ -19,6 +19,7 @@ SILENT_READS = 50.0
 # So many tags, heard within this time (s) before the silence, do not leave together.
 TOGETHER_TAGS = 8
 TOGETHER_S = 10.0
+LN2 = math.log(2.0)
 
 
 class Heard(Protocol):
@@ -28,9 +29,12 @@ class Heard(Protocol):
 
 
 class Ear:
-    """One antenna. `reads` are those since the last look; `table` is what it has of each tag."""
+    """One antenna. `reads` are those since the last look; `table` is what it has of each tag.
 
-    __slots__ = ("_asked", "_rate", "antenna", "heard_us", "reads", "table", "zone")
+    From `due_us` on its silence is strange; infinite where it is known already, or none can be.
+    """
+
+    __slots__ = ("_rate", "antenna", "due_us", "heard_us", "reads", "table", "zone")
 
     def __init__(self, antenna: Antenna, zone: LiveZone, table: Mapping[TagKey, Heard], now_us: int) -> None:
         self.antenna = antenna
@@ -38,8 +42,8 @@ class Ear:
         self.table = table
         self.reads = 0
         self.heard_us = now_us
+        self.due_us = math.inf
         self._rate = 0.0
-        self._asked = False
 
     @property
     def deaf(self) -> bool:
@@ -47,25 +51,20 @@ class Ear:
         return self.antenna in self.zone.deaf
 
     def look(self, now_us: int) -> None:
-        """Once a tick: tells the zone when the antenna falls deaf, and when it hears again."""
+        """After a tick: tells the zone when the antenna falls deaf, and when it hears again."""
         if self.reads:
             kept = math.exp2((self.heard_us - now_us) / US_PER_S / RATE_HALF_LIFE_S)
-            self._rate = self._rate * kept + self.reads * math.log(2.0) / RATE_HALF_LIFE_S
+            self._rate = self._rate * kept + self.reads * LN2 / RATE_HALF_LIFE_S
             self.reads = 0
             self.heard_us = now_us
-            self._asked = False
-            if self.deaf:
+            self.due_us = now_us + int(max(SILENT_S, SILENT_READS / self._rate) * US_PER_S)
+            if self.zone.deaf and self.deaf:
                 self.zone.hear(self.antenna, deaf=False, now_us=now_us)
-        elif self.antenna in self.zone.down or self.zone.clock.rests(self.antenna):
+        elif self.antenna in self.zone.down or self.antenna in self.zone.clock.resting:
+            self.due_us += now_us - self.heard_us
             self.heard_us = now_us
-        elif now_us >= self.due_us() and not self._asked:
-            self._asked = True
+        elif now_us >= self.due_us:
+            self.due_us = math.inf
             since_us = self.heard_us - int(TOGETHER_S * US_PER_S)
             if sum(cell.last_us >= since_us for cell in self.table.values()) >= TOGETHER_TAGS:
                 self.zone.hear(self.antenna, deaf=True, now_us=now_us)
-
-    def due_us(self) -> float:
-        """From when on its silence is strange; infinite where it is known already, or none can be."""
-        if self._asked or not self._rate:
-            return math.inf
-        return self.heard_us + max(SILENT_S, SILENT_READS / self._rate) * US_PER_S

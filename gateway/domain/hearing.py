@@ -6,7 +6,7 @@ tag. `collect` then looks once at every tag that was heard.
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from gateway.domain.ears import Ear
 from gateway.domain.items import COUNTED, FORGOTTEN, Cell, Identity, Item, Presence
@@ -38,6 +38,9 @@ class Hearing:
         self._item_of = item_of
         self._cells: dict[str, dict[int, CellTable]] = {}
         self._ears: dict[Antenna, Ear] = {}
+        self._zones: Collection[LiveZone] = ()
+        # Before then no antenna's silence is strange; it may be too early.
+        self._strange_us = math.inf
         self._map(zone_of, 0)
         self._foreign: set[TagKey] = set()
         self._touched: deque[Cell] = deque()
@@ -55,6 +58,8 @@ class Hearing:
             table = old.get(reader, {}).get(port, {})
             self._cells.setdefault(reader, {})[port] = table
             self._ears[antenna] = Ear(antenna, zone, table, now_us)
+        self._zones = set(zone_of.values())
+        self._strange_us = math.inf
 
     @property
     def behind(self) -> bool:
@@ -62,8 +67,8 @@ class Hearing:
         return bool(self._touched)
 
     def due_us(self) -> float:
-        """When the silence of an antenna becomes strange; infinite where none can."""
-        return min((ear.due_us() for ear in self._ears.values()), default=math.inf)
+        """When the silence of an antenna may become strange; infinite where none can."""
+        return self._strange_us
 
     def tags(self) -> dict[Antenna, int]:
         """How many tags each antenna has read, of those that are remembered, stock or not."""
@@ -149,33 +154,51 @@ class Hearing:
     def collect(self, now_us: int) -> list[Item]:
         """Turn what the antennas heard into evidence; the items that were read in our time, each once."""
         heard: list[Item] = []
+        hearers: list[Ear] = []
         touched = self._touched
         oldest_us = now_us - LATE_READ_US
         self._collected += 1
         tick = self._collected
         for _ in range(min(len(touched), MOST_CELLS_PER_TICK)):
             cell = touched.popleft()
-            item = cell.item
-            reads, cell.reads = cell.reads, 0
-            dbm, cell.dbm_sum = cell.dbm_sum // reads, 0
+            item, reads, last_us = cell.item, cell.reads, cell.last_us
+            dbm = cell.dbm_sum // reads
+            cell.reads = cell.dbm_sum = 0
             cell.total += reads
-            if cell.last_us < oldest_us:
-                item.seen_us = max(item.seen_us, cell.last_us)
+            if last_us < oldest_us:
+                item.seen_us = max(item.seen_us, last_us)
                 continue
             if item.ticket == FORGOTTEN:
                 continue  # its next read makes it known anew
-            cell.ear.reads += reads
-            item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * min(reads, MOST_READS_PER_TICK))
+            ear = cell.ear
+            if not ear.reads:
+                hearers.append(ear)
+            ear.reads += reads
+            counted = reads if reads < MOST_READS_PER_TICK else MOST_READS_PER_TICK
+            item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * counted)
             if item.tick != tick:
                 item.tick = tick
                 heard.append(item)
             if item.unproven or item.presence not in COUNTED:
                 _sum_glimpses(item, cell, reads, now_us)
-            if cell.last_us > item.seen_us:
-                item.seen_us = min(cell.last_us, now_us)
-        for ear in self._ears.values():
-            ear.look(now_us)
+            if last_us > item.seen_us:
+                item.seen_us = last_us if last_us < now_us else now_us
+        self._look(hearers, now_us)
         return heard
+
+    def _look(self, hearers: Iterable[Ear], now_us: int) -> None:
+        """Look at the ears that heard something; at all of them where a silence may be strange or has a reason."""
+        everywhere = now_us >= self._strange_us
+        for zone in self._zones:
+            if zone.down or zone.clock.resting:
+                everywhere = True
+        if everywhere:
+            hearers = self._ears.values()
+            self._strange_us = math.inf
+        for ear in hearers:
+            ear.look(now_us)
+            if ear.due_us < self._strange_us:
+                self._strange_us = ear.due_us
 
     def forget(self, item: Item) -> None:
         """Nobody knows this item any more; its next read is the first."""

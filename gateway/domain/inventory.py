@@ -47,7 +47,7 @@ class Inventory:
         self._timers = Timers(self.zones)
         self._hopes = Hopes()
         self._newcomers = Newcomers(self.zones.values(), self._hopes)
-        self._reckoned_us = 0
+        self._reckon_due_us = RECKON_US
 
     def __len__(self) -> int:
         return len(self._items)
@@ -67,7 +67,7 @@ class Inventory:
         """
         due = [due_us for due_us in (self._timers.due_us(self.zones), self._newcomers.due_us()) if due_us is not None]
         if self.missing:
-            due.append((self._reckoned_us // RECKON_US + 1) * RECKON_US)
+            due.append(self._reckon_due_us)
         deaf_us = self._hearing.due_us()
         if deaf_us < math.inf:
             due.append(int(deaf_us))
@@ -112,7 +112,8 @@ class Inventory:
         """Judge what has been read since the last tick, and what has not been read for too long."""
         for zone in self.zones.values():
             zone.advance(now_us)
-        self._reckon(now_us)
+        if now_us >= self._reckon_due_us:
+            self._reckon(now_us)
         made: list[Transition] = []
         for item in self._hearing.collect(now_us):
             self._judge(item, now_us, made)
@@ -211,9 +212,7 @@ class Inventory:
         As of fixed moments, so that ticks which are left out because nothing happens change nothing.
         """
         at_us = now_us // RECKON_US * RECKON_US
-        if at_us <= self._reckoned_us:
-            return
-        self._reckoned_us = at_us
+        self._reckon_due_us = at_us + RECKON_US
         self._hopes.age(at_us)
         reckon(self.zones, self.missing, (now_us - at_us) / US_PER_S)
 

@@ -138,8 +138,11 @@ class Item:
         if gap_s <= 0.0:
             return
         seen = 1.0 if gap_s <= 1.0 else 1.0 / gap_s
-        self.read_chance += (seen - self.read_chance) * gap_s / (self.learnt_s + gap_s)
-        self.learnt_s = min(self.learnt_s + gap_s, max(LEARNING_SPAN_S, LEARNING_READS * self.location.pace_s))
+        learnt_s = self.learnt_s + gap_s
+        self.read_chance += (seen - self.read_chance) * gap_s / learnt_s
+        if learnt_s > LEARNING_SPAN_S:
+            learnt_s = min(learnt_s, max(LEARNING_SPAN_S, LEARNING_READS * self.location.pace_s))
+        self.learnt_s = learnt_s
         if abs(self.read_chance - self.paced_chance) > PACE_STEP * self.paced_chance:
             self.paced_chance = self.read_chance
             self.location.set_pace(pace_s(self.read_chance))

@@ -60,7 +60,10 @@ class Evidence:
 
     def slow_s(self, since_us: int, memory_s: float) -> float:
         """In what time `slow` halves now."""
-        return max(self.fast_s, min(memory_s, (self.zone.tick_us - since_us) / TWO_S_US))
+        half_s = (self.zone.tick_us - since_us) / TWO_S_US
+        if half_s > memory_s:
+            half_s = memory_s
+        return half_s if half_s > self.fast_s else self.fast_s
 
     def now(self, since_us: int, memory_s: float) -> tuple[float, float]:
         """Both at the zone's present clock reading."""
@@ -84,11 +87,14 @@ class Evidence:
         time counts, or their reads would pile up for as long as the outage lasts.
         """
         zone = self.zone
-        if not zone.clock.running:
-            self.clock_s = zone.clock_s - (zone.tick_us - self.tick_us) / US_PER_S
-        self.fade(since_us, memory_s)
+        elapsed_s = zone.clock_s - self.clock_s if zone.clock.running else (zone.tick_us - self.tick_us) / US_PER_S
+        slow_s = self.slow_s(since_us, memory_s)
+        if elapsed_s > 0.0:
+            self.fast *= math.exp2(-elapsed_s / self.fast_s)
+            self.slow *= math.exp2(-elapsed_s / slow_s)
         self.fast += weight * LN2 / self.fast_s
-        self.slow += weight * LN2 / self.slow_s(since_us, memory_s)
+        self.slow += weight * LN2 / slow_s
+        self.clock_s, self.tick_us = zone.clock_s, zone.tick_us
 
 
 class Location:
@@ -138,8 +144,9 @@ class Location:
         if len(self.evidence) == 1 and self.evidence[0].zone is current:
             return current
         own = self.of(current)
+        since_us, memory_s = self.since_us, self.memory_s
         for evidence in self.evidence:
-            evidence.fade(self.since_us, self.memory_s)
+            evidence.fade(since_us, memory_s)
         best = None
         for rival in self.evidence:
             if rival is not own and (best is None or rival.fast > best.fast) and _beats(rival, own):

@@ -34,45 +34,44 @@ class ZoneClock:
     has looked at: while the one rests that has looked least, it stands still too.
     """
 
-    __slots__ = ("_at_us", "_behind_us", "_elapsed_us", "_resting", "_running")
+    __slots__ = ("_at_us", "_behind_us", "_elapsed_us", "_healthy", "resting", "running")
 
     def __init__(self) -> None:
         self._elapsed_us = 0
         # How long each antenna has rested; those that never do are not in here.
         self._behind_us: dict[Antenna, int] = {}
-        self._resting: set[Antenna] = set()
+        self.resting: set[Antenna] = set()
         self._at_us = 0
-        self._running = False
-
-    @property
-    def running(self) -> bool:
-        return self._running and not self._resting
+        self._healthy = False
+        self.running = False
 
     def run(self, *, healthy: bool, now_us: int) -> None:
         """From `now_us` on the zone is healthy, or is not."""
         self.now_s(now_us)
-        self._running = healthy
+        self._healthy = healthy
+        self._set_running()
+
+    def _set_running(self) -> None:
+        self.running = self._healthy and not self.resting
 
     def rest(self, antenna: Antenna, *, resting: bool, now_us: int) -> None:
         """From `now_us` on the antenna does not look, or looks again."""
-        if resting is (antenna in self._resting):
+        if resting is (antenna in self.resting):
             return
         self.now_s(now_us)
         if resting:
             # Whoever rests for the first time has looked no more than any other: the clock must not jump ahead.
             self._behind_us.setdefault(antenna, self._furthest_behind_us)
-            self._resting.add(antenna)
+            self.resting.add(antenna)
         else:
-            self._resting.discard(antenna)
-
-    def rests(self, antenna: Antenna) -> bool:
-        """Whether this one awaits its turn or its trigger."""
-        return antenna in self._resting
+            self.resting.discard(antenna)
+        self._set_running()
 
     def keep(self, antennas: Collection[Antenna], now_us: int) -> None:
         """Only these antennas belong to the zone from now on."""
         self.now_s(now_us)
-        self._resting.intersection_update(antennas)
+        self.resting.intersection_update(antennas)
+        self._set_running()
         self._behind_us = {antenna: us for antenna, us in self._behind_us.items() if antenna in antennas}
 
     @property
@@ -81,14 +80,21 @@ class ZoneClock:
 
     def now_s(self, now_us: int) -> float:
         """The reading of this clock at the gateway's monotonic `now_us`."""
-        if self._running and now_us > self._at_us:
-            step_us = min(now_us - self._at_us, LONGEST_LOOK_US)
-            before_us = self._furthest_behind_us
-            for antenna in self._resting:
-                self._behind_us[antenna] += step_us
-            self._elapsed_us += step_us - (self._furthest_behind_us - before_us)
-        self._at_us = max(self._at_us, now_us)
+        step_us = now_us - self._at_us
+        if step_us > 0:
+            self._at_us = now_us
+            if self._healthy:
+                self._elapsed_us += self._looked_us(min(step_us, LONGEST_LOOK_US))
         return self._elapsed_us / US_PER_S
+
+    def _looked_us(self, step_us: int) -> int:
+        """How far the antenna that has looked least gets in this time; those that rest fall behind."""
+        if not self.resting:
+            return step_us
+        before_us = self._furthest_behind_us
+        for antenna in self.resting:
+            self._behind_us[antenna] += step_us
+        return step_us - (self._furthest_behind_us - before_us)
 
 
 class LiveZone:

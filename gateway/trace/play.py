@@ -123,7 +123,7 @@ class CapturePlayer:
                 played.heard.update((entry.reader, read[1]) for read in entry.reads)
                 self._tags.update(read[0] for read in entry.reads)
                 played.tags = len(self._tags)
-                line.batch(replace(entry, received_us=at_us))
+                line.batch(entry._replace(received_us=at_us))
             case WeightSample() | InputSample():
                 played.samples += 1
                 line.sample(replace(entry, at_us=at_us))

@@ -1,13 +1,16 @@
 import math
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 
 from gateway.domain.ears import RATE_HALF_LIFE_S, SILENT_READS, SILENT_S, TOGETHER_S, TOGETHER_TAGS, Ear
-from gateway.domain.items import Presence
+from gateway.domain.hearing import Hearing
+from gateway.domain.items import Item, Presence
 from gateway.domain.params import PresenceParams, Zone, ZoneKind
-from gateway.domain.zones import US_PER_S, LiveZone, ZoneState
-from tests.gateway.shop import READER, START_US, Shop, tag
+from gateway.domain.zones import US_PER_S, Antenna, LiveZone, ZoneState
+from readers.model import ReadBatch
+from tests.gateway.shop import READER, START_US, Shop, identity, tag
 
 ANTENNA = (READER, 1)
 OTHER = (READER, 2)
@@ -53,7 +56,7 @@ def test_an_antenna_with_many_tags_that_falls_silent_is_deaf_until_it_hears() ->
     bench.turn(0.25)
     assert (bench.ear.deaf, bench.zone.deaf, bench.zone.state) == (True, {ANTENNA}, ZoneState.DEGRADED)
     assert not bench.zone.clock.running
-    assert bench.ear.due_us() == math.inf
+    assert bench.ear.due_us == math.inf
     bench.turn(3_600)
     assert bench.ear.deaf
     bench.turn(0.25, reads=1)
@@ -90,7 +93,7 @@ def test_who_never_heard_cannot_fall_silent() -> None:
     bench = Bench(2 * TOGETHER_TAGS)
     bench.turn(600)
     assert not bench.zone.deaf
-    assert bench.ear.due_us() == math.inf
+    assert bench.ear.due_us == math.inf
 
 
 @pytest.mark.parametrize("working", [True, False], ids=["resting", "down"])
@@ -113,6 +116,44 @@ def test_one_that_rests_for_a_moment_is_deaf_all_the_same_if_it_hears_nothing_af
     bench.zone.observe(ANTENNA, working=True, now_us=bench.now_us)
     bench.turn(SILENT_S)
     assert bench.zone.deaf == {ANTENNA}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whoever_is_looked_at_only_when_it_matters_is_found_deaf_at_the_same_tick(seed: int) -> None:
+    rng = Random(seed)
+    antennas = [(READER, port) for port in (1, 2, 3)]
+
+    def zones() -> dict[Antenna, LiveZone]:
+        both = LiveZone(Zone("a", ZoneKind.SALES_FLOOR), antennas[:2], learning=False, now_us=START_US)
+        other = LiveZone(Zone("b", ZoneKind.SALES_FLOOR), antennas[2:], learning=False, now_us=START_US)
+        return dict(zip(antennas, (both, both, other), strict=True))
+
+    lazy, eager = zones(), zones()
+    items = [Item(identity(serial), [tag(serial)], START_US) for serial in range(2 * TOGETHER_TAGS)]
+    hearing = Hearing(lazy, lambda key, _: items[int.from_bytes(key[4:]) if isinstance(key, bytes) else 0])
+    tables: dict[Antenna, dict[bytes | tuple[bytes, int], Heard]] = {antenna: {} for antenna in antennas}
+    ears = {antenna: Ear(antenna, eager[antenna], tables[antenna], START_US) for antenna in antennas}
+    reads_per_tick = dict.fromkeys(antennas, 0)
+    found = 0
+    for now_us in range(START_US, START_US + 600 * US_PER_S, US_PER_S // 4):
+        for antenna in antennas:
+            if rng.random() < 0.02:
+                reads_per_tick[antenna] = rng.choice([0, 0, 1, 5, 40])
+            if now_us == START_US or rng.random() < 0.01:
+                working, resting = rng.random() < 0.9, rng.random() < 0.1
+                for zone in (lazy[antenna], eager[antenna]):
+                    zone.observe(antenna, working=working, resting=resting, now_us=now_us)
+            serials = [rng.randrange(len(items)) for _ in range(reads_per_tick[antenna])]
+            raw = [(tag(serial), antenna[1], -55, now_us, now_us, 1) for serial in serials]
+            hearing.ingest(ReadBatch(READER, now_us, 0, raw))
+            ears[antenna].reads += len(raw)
+            tables[antenna].update({tag(serial): Heard(now_us) for serial in serials})
+        hearing.collect(now_us)
+        for ear in ears.values():
+            ear.look(now_us)
+        assert [lazy[antenna].deaf for antenna in antennas] == [eager[antenna].deaf for antenna in antennas]
+        found += any(zone.deaf for zone in eager.values())
+    assert found, "none has ever been deaf"
 
 
 # -- in a shop ------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -477,7 +476,7 @@ async def test_66_000_held_reports_after_an_outage(clock: ReaderClock) -> None:
     hand = HandClock(wire.clock.now_us)
     shop = Shop(clock=hand, antennas={"a": (1,), "b": (2,), "door": (3,)})
     for batch in wire.batches:
-        shop.inventory.ingest(replace(batch, reader=READER))
+        shop.inventory.ingest(batch._replace(reader=READER))
         hand.now_us = max(hand.now_us, batch.received_us)
         shop.tick()
     counted = [item for item in shop.inventory if item.presence is Presence.PRESENT]
