@@ -140,6 +140,7 @@ async def test_a_scale_that_is_unplugged_keeps_its_count_and_marks_its_zone(
         listener.messages.clear()
         scale.unplug()
         await eventually(lambda: zone.state is ZoneState.STALE)
+        await listener.until(lambda: said(listener) == ["raised"])
         assert ours(gateway) == {(GTIN, "shelf-7"): 6}
         pan.grams = 3 * UNIT_G
         scale.plug(MtSicsScale(pan))
