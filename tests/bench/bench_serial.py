@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.clock import SystemClock
 from readers.driver import Driver
 from readers.m100.driver import M100Driver
 from readers.m100.settings import M100Settings, Region
@@ -26,7 +27,6 @@ from simulators.field import FixedField
 from simulators.serial.bench import SerialDevice, serial_bench
 from simulators.serial.m100 import Habits, M100Device
 from simulators.serial.scales import Cell, Pan, ShelfBoard
-from tests.readers.port.terminal import RealClock
 
 PORTS = 8
 # 115200 baud, ten bits a character.
@@ -76,8 +76,8 @@ def other_process(kind: str, folder: Path) -> Iterator[None]:
 def driver(kind: str, path: Path) -> Driver:
     port = PortSettings(str(path))
     if kind == "m100":
-        return M100Driver(path.name, M100Settings(port, (1,), Region.EU, 20.0, dwell_s=30.0), RealClock())
-    return ScaleDriver(path.name, ScaleSettings(port, (1, 2), Dialect.SHELF_LINE), RealClock())
+        return M100Driver(path.name, M100Settings(port, (1,), Region.EU, 20.0, dwell_s=30.0), SystemClock())
+    return ScaleDriver(path.name, ScaleSettings(port, (1, 2), Dialect.SHELF_LINE), SystemClock())
 
 
 @dataclass

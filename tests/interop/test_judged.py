@@ -10,7 +10,7 @@ from simulators.llrp.names import MessageType
 from simulators.llrp.personality import Personality, ReaderClock
 from tests.interop.driving import driven
 from tests.interop.stage import ALL_TAGS, staged
-from tests.readers.llrp.test_driver import eventually
+from tests.readers.running import eventually
 from tests.simulators.judge import TSHARK, tshark
 
 pytestmark = pytest.mark.skipif(not TSHARK, reason="tshark is not installed (Debian package tshark)")

@@ -7,7 +7,7 @@ from simulators.llrp.names import MessageType
 from tests.interop.driving import driven
 from tests.interop.peers import command, environment
 from tests.interop.stage import ALL_TAGS, foreign_reader, ran, staged
-from tests.readers.llrp.test_driver import eventually
+from tests.readers.running import eventually
 
 PEER = "llrpjs"
 CLIENT = command(PEER, "llrpjs_client.js", runner=True)

@@ -8,7 +8,8 @@ from simulators.llrp.names import MessageType
 from tests.interop.driving import driven
 from tests.interop.peers import command, environment
 from tests.interop.stage import ALL_TAGS, foreign_reader, ran, staged
-from tests.readers.llrp.test_driver import Collector, outcome
+from tests.readers.llrp.driving import outcome
+from tests.readers.running import Collector
 
 PEER = "llrpkit"
 LLRPKIT = command(PEER, "llrpkit")

@@ -7,7 +7,7 @@ from pathlib import Path
 from simulators.llrp.names import MessageType
 from tests.interop.peers import command, environment
 from tests.interop.stage import ALL_TAGS, Stage, ran, staged
-from tests.readers.llrp.test_driver import eventually
+from tests.readers.running import eventually
 
 PEER = "sllurp2"
 SLLURP = command(PEER, "sllurp")

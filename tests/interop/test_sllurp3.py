@@ -10,7 +10,7 @@ from sllurp.llrp import C1G2Read, LLRPReaderClient, LLRPReaderConfig, LLRPReader
 from simulators.llrp.names import MessageType
 from tests.interop.driving import driven
 from tests.interop.stage import ALL_TAGS, Stage, staged
-from tests.readers.llrp.test_driver import eventually
+from tests.readers.running import eventually
 
 PATIENCE_S = 60
 

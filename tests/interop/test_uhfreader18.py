@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gateway.clock import SystemClock
 from readers.chafon.driver import ChafonDriver
 from readers.chafon.settings import ChafonSettings, Region
 from readers.model import AntennaCondition
@@ -13,8 +14,7 @@ from simulators.field import FixedField
 from simulators.serial.chafon import UHFREADER18, ChafonDevice, Habits
 from tests.interop.peers import command, environment
 from tests.interop.stage import foreign_reader, ran
-from tests.readers.port.running import running, seen
-from tests.readers.port.terminal import Collector, RealClock
+from tests.readers.running import Collector, running
 
 PEER = "uhfreader18"
 CLIENT = command(PEER, "uhfreader18_client.py", runner=True)
@@ -55,10 +55,10 @@ async def test_it_sets_and_reads_the_simulated_reader() -> None:
 async def test_our_driver_reads_a_reader_made_of_it() -> None:
     async with foreign_reader(READER, environment(PEER)) as reader:
         port = PortSettings(f"socket://127.0.0.1:{reader.port}")
-        driver = ChafonDriver("r", ChafonSettings(port, (1,), Region.CN, 22, scan_s=0.4), RealClock())
+        driver = ChafonDriver("r", ChafonSettings(port, (1,), Region.CN, 22, scan_s=0.4), SystemClock())
         sink = Collector()
         async with running(driver, sink):
-            await sink.until(lambda: seen(sink) == {(epc, 1) for epc in EPCS})
+            await sink.until(lambda: sink.seen() == {(epc, 1) for epc in EPCS})
         assert sink.states[-1].antennas == {1: AntennaCondition.UP}
         assert sink.states[-1].firmware == "2.36"
         assert not sink.notices, "its heartbeats between two frames are none"

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.clock import SystemClock
 from readers.llrp.concessions import NAMES, Bargain, Concession, blamed, optional, without
 from readers.llrp.control import AntennaPlan, RoSpec, Status, VendorContent
 from readers.llrp.driver import LlrpDriver
@@ -11,7 +12,8 @@ from readers.llrp.gpio import WHEN_TOLD, Boundary
 from readers.llrp.settings import AirSettings, InputTrigger, Level, SearchMode, mask_of
 from simulators.llrp.names import ParameterType as P
 from simulators.llrp.personality import Personality
-from tests.readers.llrp.test_driver import Collector, RealClock, outcome, running, settings, simulated
+from tests.readers.llrp.driving import outcome, settings, simulated
+from tests.readers.running import Collector, running
 
 PLAN = AntennaPlan(1, 5, 1, 0, mode=1002, session=2, population=64, search_type=1, filters=(mask_of("30"),))
 TRIGGERS = Boundary(start=InputTrigger(1), stop=InputTrigger(1, Level.LOW))
@@ -109,7 +111,7 @@ async def test_a_reader_that_refuses_one_thing_keeps_all_others(disliked: set[P]
     sink = Collector()
     async with (
         simulated(Personality(dislikes=frozenset(disliked), blames=blames)) as server,
-        running(LlrpDriver("r", settings(server.port, **EVERYTHING), RealClock()), sink),
+        running(LlrpDriver("r", settings(server.port, **EVERYTHING), SystemClock()), sink),
     ):
         await sink.until(lambda: len(sink.seen()) == 8)
         (spec,) = server.device.operations.rospec_parameters()
@@ -126,7 +128,7 @@ async def test_a_reader_that_refuses_several_things_reads_with_what_is_left() ->
         dislikes = frozenset({P.C1G2Filter, P.Custom, P.C1G2RFControl, P.RFTransmitter})
         async with (
             simulated(Personality(dislikes=dislikes, blames=blames)) as server,
-            running(LlrpDriver("r", settings(server.port, **EVERYTHING), RealClock()), sink),
+            running(LlrpDriver("r", settings(server.port, **EVERYTHING), SystemClock()), sink),
         ):
             await sink.until(lambda sink=sink: len(sink.seen()) == 8)  # type: ignore[misc]  # bound early
             (spec,) = server.device.operations.rospec_parameters()

@@ -1,10 +1,6 @@
 import asyncio
-import itertools
-import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -12,12 +8,13 @@ from gateway.clock import SystemClock
 from readers.driver import ReaderError
 from readers.llrp.driver import Link, LlrpDriver
 from readers.llrp.settings import AirSettings, LlrpSettings
-from readers.model import AntennaCondition, ReadBatch, ReaderCondition, ReaderEvent, ReaderNotice, ReaderState
+from readers.model import AntennaCondition, ReadBatch, ReaderCondition
 from simulators.clock import WallClock
 from simulators.field import FixedField
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.personality import Personality, ReaderClock
-from simulators.llrp.server import ReaderServer, serve_reader
+from simulators.llrp.server import serve_reader
+from tests.readers.llrp.driving import SECOND, TAGS, gone, outcome, peer, settings, simulated
 from tests.readers.llrp.frames import (
     NOW,
     connection_event,
@@ -31,126 +28,7 @@ from tests.readers.llrp.frames import (
     usual_read,
     usual_report,
 )
-
-TAGS = {1: [bytes([0x30, 1, n]) + bytes(9) for n in range(5)], 2: [bytes([0x30, 2, n]) + bytes(9) for n in range(3)]}
-SECOND = 1_000_000
-# Whatever is waited for takes milliseconds; on a busy machine, seconds.
-LIMIT_S = 30
-# It is two seconds; a busy machine may take five times as long.
-STOP_LIMIT_S = 10
-
-
-RealClock = SystemClock
-
-
-class Collector:
-    """A sink that can be waited on."""
-
-    def __init__(self) -> None:
-        self.events: list[ReaderEvent] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, event: ReaderEvent) -> None:
-        self.events.append(event)
-        self._news.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(LIMIT_S):
-            while not condition():
-                self._news.clear()
-                await self._news.wait()
-
-    @property
-    def batches(self) -> list[ReadBatch]:
-        return [event for event in self.events if isinstance(event, ReadBatch)]
-
-    @property
-    def states(self) -> list[ReaderState]:
-        return [event for event in self.events if isinstance(event, ReaderState)]
-
-    @property
-    def notices(self) -> list[ReaderNotice]:
-        return [event for event in self.events if isinstance(event, ReaderNotice)]
-
-    @property
-    def conditions(self) -> list[ReaderCondition]:
-        """As they changed: a reader tells of other things too."""
-        return [condition for condition, _ in itertools.groupby(state.condition for state in self.states)]
-
-    def seen(self) -> set[tuple[bytes, int]]:
-        return {(read[0], read[1]) for batch in self.batches for read in batch.reads}
-
-
-def settings(port: int, **more: object) -> LlrpSettings:
-    base = {"antennas": (1, 2), "connect_timeout_s": 2.0, "answer_timeout_s": 2.0, "keepalive_s": 0.1}
-    return LlrpSettings("127.0.0.1", port=port, **{**base, **more})  # type: ignore[arg-type]  # a test's shorthand
-
-
-@asynccontextmanager
-async def simulated(personality: Personality | None = None) -> AsyncIterator[ReaderServer]:
-    clock = WallClock()
-    device = ReaderDevice(FixedField(TAGS), personality)
-    async with serve_reader(device, clock=clock) as server:
-        yield server
-
-
-@asynccontextmanager
-async def running(driver: LlrpDriver, sink: Collector) -> AsyncIterator[asyncio.Task[None]]:
-    """The driver at work; cancelled at the end, which must not take it long and leave no task."""
-    before = asyncio.all_tasks()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(driver.run(sink))
-        try:
-            yield task
-        finally:
-            started = time.monotonic()
-            task.cancel()
-            with suppress(asyncio.CancelledError, ReaderError):
-                await task
-            assert time.monotonic() - started < STOP_LIMIT_S
-    assert not [left for left in asyncio.all_tasks() - before if "readers" in repr(left.get_coro())]
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """For what only the simulator knows, and does not announce."""
-    async with asyncio.timeout(LIMIT_S):
-        for pause_s in itertools.repeat(0.002):
-            if condition():
-                return
-            await asyncio.sleep(pause_s)
-
-
-async def gone(server: ReaderServer) -> None:
-    await eventually(lambda: not server.connected)
-
-
-async def outcome(port: int, sink: Collector, **more: object) -> ReaderError:
-    """How one connection ends by itself."""
-    with pytest.raises(ReaderError) as caught:
-        async with asyncio.timeout(LIMIT_S):
-            await LlrpDriver("r", settings(port, **more), RealClock()).run(sink)
-    assert sink.states[-1].condition is ReaderCondition.FAILED
-    assert sink.states[-1].fault == caught.value.fault
-    assert caught.value.fault.hint
-    return caught.value
-
-
-@asynccontextmanager
-async def peer(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[int]:
-    """Whatever listens on a port; gives the port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            await talk(reader, writer)
-        writer.close()
-
-    listener = socket.socket()
-    # As small as a device's: what is left unread is felt at once on the other side.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    listener.bind(("127.0.0.1", 0))
-    async with await asyncio.start_server(serve, sock=listener):
-        yield listener.getsockname()[1]
-
+from tests.readers.running import Collector, eventually, running
 
 # Against the simulated reader -----------------------------------------------------------------------------------
 
@@ -158,7 +36,7 @@ async def peer(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awai
 async def test_it_connects_reads_and_leaves_politely() -> None:
     sink = Collector()
     async with simulated() as server:
-        driver = LlrpDriver("ceiling-1", settings(server.port, air=AirSettings(power_dbm=27, session=2)), RealClock())
+        driver = LlrpDriver("ceiling-1", settings(server.port, air=AirSettings(power_dbm=27, session=2)), SystemClock())
         everything = {(epc, antenna) for antenna, epcs in TAGS.items() for epc in epcs}
         async with running(driver, sink):
             await sink.until(lambda: sink.seen() == everything)
@@ -196,7 +74,7 @@ async def test_it_connects_reads_and_leaves_politely() -> None:
 async def test_readers_with_habits(personality: Personality) -> None:
     sink = Collector()
     everything = {(epc, antenna) for antenna, epcs in TAGS.items() for epc in epcs}
-    async with simulated(personality) as server, running(LlrpDriver("r", settings(server.port), RealClock()), sink):
+    async with simulated(personality) as server, running(LlrpDriver("r", settings(server.port), SystemClock()), sink):
         await sink.until(lambda: sink.seen() == everything and len(sink.batches) > 5)
     assert sink.seen() == everything
     for batch in sink.batches:
@@ -208,10 +86,10 @@ async def test_readers_with_habits(personality: Personality) -> None:
 async def test_what_another_client_left_behind_is_cleared() -> None:
     sink = Collector()
     async with simulated(Personality(leftover_rospecs=(77,))) as server:
-        async with running(LlrpDriver("r", settings(server.port), RealClock()), sink):
+        async with running(LlrpDriver("r", settings(server.port), SystemClock()), sink):
             await sink.until(lambda: ReaderCondition.READING in sink.conditions)
         for _ in range(2):
-            async with running(LlrpDriver("r", settings(server.port), RealClock()), sink):
+            async with running(LlrpDriver("r", settings(server.port), SystemClock()), sink):
                 await sink.until(lambda: sink.conditions[-1] is ReaderCondition.READING)
         assert server.connections == 3
 
@@ -230,7 +108,7 @@ async def test_reads_are_dated_right_whatever_the_reader_s_clock_shows(
     sink = Collector()
     async with (
         simulated(Personality(clock=clock)) as server,
-        running(LlrpDriver("r", settings(server.port), RealClock()), sink),
+        running(LlrpDriver("r", settings(server.port), SystemClock()), sink),
     ):
         await sink.until(lambda: len(sink.batches) > 3)
     for batch in sink.batches:
@@ -263,7 +141,7 @@ async def test_keepalives_alone_keep_a_connection_alive() -> None:
     device = ReaderDevice(FixedField({}), Personality(unacknowledged_keepalives=2))
     async with (
         serve_reader(device, clock=clock) as server,
-        running(LlrpDriver("r", settings(server.port, keepalive_s=0.05), RealClock()), sink) as task,
+        running(LlrpDriver("r", settings(server.port, keepalive_s=0.05), SystemClock()), sink) as task,
     ):
         await sink.until(lambda: ReaderCondition.READING in sink.conditions)
         sent = server.sent_bytes
@@ -275,7 +153,7 @@ async def test_keepalives_alone_keep_a_connection_alive() -> None:
 
 async def test_the_second_client_is_told_so_and_the_first_hears_of_it() -> None:
     first, second = Collector(), Collector()
-    async with simulated() as server, running(LlrpDriver("r", settings(server.port), RealClock()), first):
+    async with simulated() as server, running(LlrpDriver("r", settings(server.port), SystemClock()), first):
         await first.until(lambda: ReaderCondition.READING in first.conditions)
         error = await outcome(server.port, second)
         assert error.fault.kind == "already_connected"
@@ -299,7 +177,7 @@ async def test_a_cut_link_is_lost() -> None:
 
 async def test_an_antenna_is_pulled_and_plugged() -> None:
     sink = Collector()
-    async with simulated() as server, running(LlrpDriver("r", settings(server.port), RealClock()), sink):
+    async with simulated() as server, running(LlrpDriver("r", settings(server.port), SystemClock()), sink):
         await sink.until(lambda: ReaderCondition.READING in sink.conditions)
         server.set_antenna(2, connected=False)
         await sink.until(lambda: sink.states[-1].antennas[2] is AntennaCondition.DOWN)
@@ -330,7 +208,7 @@ async def test_several_readers_at_once() -> None:
     ):
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(LlrpDriver(f"r{number}", settings(server.port), RealClock()).run(sink))
+                group.create_task(LlrpDriver(f"r{number}", settings(server.port), SystemClock()).run(sink))
                 for number, (server, sink) in enumerate(zip((a, b, c, d, e, f), sinks, strict=True))
             ]
             for sink in sinks:
@@ -357,7 +235,7 @@ async def test_nothing_listens() -> None:
 
 async def test_a_name_that_is_none() -> None:
     with pytest.raises(ReaderError) as caught:
-        await LlrpDriver("r", LlrpSettings("no-such-host.invalid", (1,)), RealClock()).run(Collector())
+        await LlrpDriver("r", LlrpSettings("no-such-host.invalid", (1,)), SystemClock()).run(Collector())
     assert caught.value.fault.kind == "unreachable"
 
 
@@ -406,7 +284,7 @@ async def test_a_link_cut_inside_a_frame_leaves_nothing_for_the_next() -> None:
 
     sink = Collector()
     async with peer(talk) as port:
-        driver = LlrpDriver("r", settings(port), RealClock())
+        driver = LlrpDriver("r", settings(port), SystemClock())
         for _ in range(2):
             with pytest.raises(ReaderError) as caught:
                 async with asyncio.timeout(5):
@@ -431,7 +309,7 @@ async def test_cancelled_at_any_moment_it_leaves_nothing() -> None:
     async with simulated() as server:
         for pause_s in (0, 0, 0.001, 0.002, 0.004, 0.008, 0.016):
             sink = Collector()
-            async with running(LlrpDriver("r", settings(server.port), RealClock()), sink):
+            async with running(LlrpDriver("r", settings(server.port), SystemClock()), sink):
                 await asyncio.sleep(pause_s)
             assert sink.conditions[-1:] in ([], [ReaderCondition.STOPPED])
             await gone(server)
@@ -452,7 +330,7 @@ async def test_the_goodbye_is_close_connection_and_its_answer_is_waited_for() ->
 
     sink = Collector()
     async with peer(talk) as port:
-        async with running(LlrpDriver("r", settings(port), RealClock()), sink):
+        async with running(LlrpDriver("r", settings(port), SystemClock()), sink):
             await eventually(lambda: len(heard) == 1)
             started = time.monotonic()
         assert time.monotonic() - started < 0.9
@@ -464,7 +342,7 @@ async def test_the_goodbye_is_close_connection_and_its_answer_is_waited_for() ->
 async def test_a_reader_that_ignores_the_goodbye_does_not_hold_us_up() -> None:
     sink = Collector()
     async with simulated() as server:
-        async with running(LlrpDriver("r", settings(server.port, keepalive_s=60), RealClock()), sink):
+        async with running(LlrpDriver("r", settings(server.port, keepalive_s=60), SystemClock()), sink):
             await sink.until(lambda: ReaderCondition.READING in sink.conditions)
             server.freeze()
         await gone(server)

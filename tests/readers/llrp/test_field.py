@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from gateway import supervise as supervising
+from gateway.clock import SystemClock
 from gateway.domain.items import Presence
 from gateway.supervise import Backoff, supervise
 from gateway.tasks import beside
@@ -25,18 +26,10 @@ from simulators.llrp.names import ParameterType as P
 from simulators.llrp.personality import Flood, Personality, ReaderClock
 from simulators.llrp.server import ReaderServer, serve_reader
 from tests.gateway.shop import READER, HandClock, Shop, identity, tag
+from tests.readers.llrp.driving import TAGS, gone, outcome, settings, simulated
 from tests.readers.llrp.frames import split, tv
 from tests.readers.llrp.loopback import SECOND, START_UTC, Loopback
-from tests.readers.llrp.test_driver import (
-    TAGS,
-    Collector,
-    RealClock,
-    gone,
-    outcome,
-    running,
-    settings,
-    simulated,
-)
+from tests.readers.running import Collector, running
 
 EVERYTHING = {(epc, antenna) for antenna, epcs in TAGS.items() for epc in epcs}
 HOUR_S = 3600
@@ -64,7 +57,7 @@ async def reads_everything(
     sink = Collector()
     async with (
         simulated(personality) as server,
-        running(LlrpDriver("r", settings(server.port, **more), RealClock()), sink) as task,
+        running(LlrpDriver("r", settings(server.port, **more), SystemClock()), sink) as task,
     ):
         await sink.until(lambda: sink.seen() >= EVERYTHING and ReaderCondition.READING in sink.conditions)
         yield server, sink, task
@@ -75,8 +68,8 @@ async def supervised(personality: Personality) -> AsyncIterator[tuple[ReaderServ
     """A reader that is kept alive as in a shop, and reads."""
     sink = Collector()
     async with simulated(personality) as server:
-        driver = LlrpDriver("r", settings(server.port), RealClock())
-        async with beside(supervise(driver, sink, RealClock(), Random(1))):
+        driver = LlrpDriver("r", settings(server.port), SystemClock())
+        async with beside(supervise(driver, sink, SystemClock(), Random(1))):
             await sink.until(lambda: ReaderCondition.READING in sink.conditions)
             yield server, sink
         await gone(server)
@@ -116,8 +109,8 @@ async def test_backoff_is_reset_by_a_good_connection(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(supervising, "PROVEN_AFTER_S", 0.2)
     sink = Collector()
     async with simulated() as server, hostile_wire(server.port, Wire(not_llrp=True, bad_connections=8)) as wire:
-        driver = LlrpDriver("r", settings(wire.port), RealClock())
-        async with beside(supervise(driver, sink, RealClock(), Random(1))):
+        driver = LlrpDriver("r", settings(wire.port), SystemClock())
+        async with beside(supervise(driver, sink, SystemClock(), Random(1))):
             await sink.until(lambda: ReaderCondition.READING in sink.conditions)
             assert len(pauses) == 8
             assert pauses[-1] > 10
@@ -134,7 +127,7 @@ async def test_link_cut_inside_a_frame() -> None:
     """Wherever the cut falls, the next connection starts clean."""
     sink = Collector()
     async with simulated() as server, hostile_wire(server.port) as wire:
-        driver = LlrpDriver("r", settings(wire.port), RealClock())
+        driver = LlrpDriver("r", settings(wire.port), SystemClock())
         for cut_after in (7, 33, 200, 1500, 2009):
             wire.wire = Wire(cut_after=cut_after)
             error = await outcome(wire.port, Collector())
@@ -151,10 +144,10 @@ async def test_connection_already_taken(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(supervising.Backoff, "pause_s", lambda _: 0.01)
     first, second = Collector(), Collector()
     async with simulated() as server:
-        driver = LlrpDriver("second", settings(server.port), RealClock())
-        async with running(LlrpDriver("first", settings(server.port), RealClock()), first):
+        driver = LlrpDriver("second", settings(server.port), SystemClock())
+        async with running(LlrpDriver("first", settings(server.port), SystemClock()), first):
             await first.until(lambda: ReaderCondition.READING in first.conditions)
-            watching = beside(supervise(driver, second, RealClock(), Random(1)))
+            watching = beside(supervise(driver, second, SystemClock(), Random(1)))
             await watching.__aenter__()
             await second.until(lambda: second.conditions.count(ReaderCondition.FAILED) >= 3)
             assert {state.fault.kind for state in second.states if state.fault} == {"already_connected"}
@@ -194,7 +187,7 @@ async def test_starved_acknowledgements() -> None:
     sink = Collector()
     async with (
         simulated(personality) as server,
-        running(LlrpDriver("r", settings(server.port, keepalive_s=1.5), RealClock()), sink) as task,
+        running(LlrpDriver("r", settings(server.port, keepalive_s=1.5), SystemClock()), sink) as task,
     ):
         await sink.until(lambda: len(sink.batches) > 0)
         began_us = sink.batches[0].received_us
@@ -285,7 +278,7 @@ async def test_antennas_renumbered(ports: int, used: tuple[int, ...]) -> None:
     sink = Collector()
     async with (
         serve_reader(ReaderDevice(FixedField(tags), personality)) as server,
-        running(LlrpDriver("r", settings(server.port, antennas=used), RealClock()), sink),
+        running(LlrpDriver("r", settings(server.port, antennas=used), SystemClock()), sink),
     ):
         await sink.until(lambda: {antenna for _, antenna in sink.seen()} == set(used))
         assert sink.states[-1].antennas == dict.fromkeys(used, AntennaCondition.UP)
@@ -330,7 +323,7 @@ async def test_unknown_parameters() -> None:
     sink = Collector()
     async with (
         simulated(Personality(report_trailer=tv(21, "H", 1))) as server,
-        running(LlrpDriver("r", settings(server.port), RealClock()), sink) as task,
+        running(LlrpDriver("r", settings(server.port), SystemClock()), sink) as task,
     ):
         await sink.until(lambda: sum(notice.count for notice in sink.notices) > 5)
         assert set(kinds(sink)) == {"frame_error"}
@@ -344,7 +337,7 @@ async def test_long_epcs(size: int, bits: int | None) -> None:
     sink = Collector()
     async with (
         serve_reader(ReaderDevice(FixedField({1: [epc]}), Personality())) as server,
-        running(LlrpDriver("r", settings(server.port), RealClock()), sink),
+        running(LlrpDriver("r", settings(server.port), SystemClock()), sink),
     ):
         await sink.until(lambda: len(sink.batches) > 2)
     assert {read[0] for batch in sink.batches for read in batch.reads} == {epc}
@@ -360,7 +353,7 @@ async def test_odd_epc_lengths_carry_their_bits() -> None:
     sink = Collector()
     async with (
         serve_reader(ReaderDevice(OddField(), Personality())) as server,
-        running(LlrpDriver("r", settings(server.port), RealClock()), sink),
+        running(LlrpDriver("r", settings(server.port), SystemClock()), sink),
     ):
         await sink.until(lambda: len(sink.batches) > 2)
     assert {(batch.epc_bits, read[0]) for batch in sink.batches for read in batch.reads} == {(9, b"\xea\x80")}
@@ -486,7 +479,7 @@ async def test_66_000_held_reports_after_an_outage(clock: ReaderClock) -> None:
 # Our own restart ------------------------------------------------------------------------------------------------
 
 
-async def lives(port: int, sinks: list[Collector], clock: RealClock) -> None:
+async def lives(port: int, sinks: list[Collector], clock: SystemClock) -> None:
     """One driver after another, each until it has read something, with a break in between."""
     for sink in sinks:
         async with running(LlrpDriver("r", settings(port), clock), sink):
@@ -505,7 +498,7 @@ async def test_no_read_is_lost_by_our_restart() -> None:
     said = bytearray()
     device = ReaderDevice(field, Personality())
     async with serve_reader(device, record=lambda r: said.extend(b"" if r.from_server else r.data)) as server:
-        await lives(server.port, sinks, RealClock())
+        await lives(server.port, sinks, SystemClock())
         assert server.connections == 4
         assert device.configuration.holds
         adopted = server.device.operations.rospec_parameters()
@@ -531,7 +524,7 @@ async def test_no_read_is_lost_by_our_restart() -> None:
 async def test_a_shared_reader_is_left_idle_and_holds_nothing() -> None:
     sinks = [Collector(), Collector()]
     async with simulated() as server:
-        driver = LlrpDriver("r", settings(server.port, hold=False), RealClock())
+        driver = LlrpDriver("r", settings(server.port, hold=False), SystemClock())
         for sink in sinks:
             async with running(driver, sink):
                 await sink.until(lambda sink=sink: sink.seen() == EVERYTHING)  # type: ignore[misc]  # bound early
@@ -543,7 +536,7 @@ async def test_a_shared_reader_is_left_idle_and_holds_nothing() -> None:
 
 async def test_a_reader_that_is_ours_no_longer_is_freed() -> None:
     async with simulated() as server:
-        driver, sink = LlrpDriver("r", settings(server.port), RealClock()), Collector()
+        driver, sink = LlrpDriver("r", settings(server.port), SystemClock()), Collector()
         async with running(driver, sink):
             await sink.until(lambda: ReaderCondition.READING in sink.conditions)
             driver.free()
@@ -555,7 +548,7 @@ async def test_a_changed_inventory_is_not_adopted() -> None:
     sinks = [Collector(), Collector()]
     async with serve_reader(ReaderDevice(FixedField(TAGS), Personality())) as server:
         for sink, antennas in zip(sinks, [(1, 2), (1,)], strict=True):
-            async with running(LlrpDriver("r", settings(server.port, antennas=antennas), RealClock()), sink):
+            async with running(LlrpDriver("r", settings(server.port, antennas=antennas), SystemClock()), sink):
                 await sink.until(lambda sink=sink: ReaderCondition.READING in sink.conditions)  # type: ignore[misc]  # bound early
         (spec,) = server.device.operations.rospec_parameters()
         assert spec.children[1].nums("AntennaIDs") == (1,)
@@ -573,7 +566,7 @@ async def test_holding_that_is_refused_is_done_without() -> None:
 async def test_a_buffer_that_ran_over_is_told() -> None:
     sink = Collector()
     async with simulated(Personality(report_buffer_tags=3)) as server:
-        driver = LlrpDriver("r", settings(server.port), RealClock())
+        driver = LlrpDriver("r", settings(server.port), SystemClock())
         async with running(driver, sink):
             await sink.until(lambda: sink.seen() == EVERYTHING)
         await gone(server)

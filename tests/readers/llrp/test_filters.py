@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.clock import SystemClock
 from readers.llrp.control import AddRoSpec, AntennaPlan, RoSpec
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.messages import encode
@@ -12,8 +13,9 @@ from simulators.llrp.layouts import PARAMETERS
 from simulators.llrp.names import ParameterType
 from simulators.llrp.packer import read_parameter
 from simulators.llrp.selection import is_selected
+from tests.readers.llrp.driving import TAGS, settings, simulated
 from tests.readers.llrp.frames import tlv
-from tests.readers.llrp.test_driver import TAGS, Collector, RealClock, running, settings, simulated
+from tests.readers.running import Collector, running
 
 HEAD_BYTES = 10
 
@@ -60,7 +62,7 @@ async def test_only_what_fits_is_read() -> None:
     wanted = {TAGS[1][2], TAGS[2][0]}
     masks = tuple(EpcMask(epc, 24) for epc in wanted)
     async with simulated() as server:
-        driver = LlrpDriver("r", settings(server.port, epc_filters=masks), RealClock())
+        driver = LlrpDriver("r", settings(server.port, epc_filters=masks), SystemClock())
         async with running(driver, sink):
             await sink.until(lambda: len(sink.batches) > 5)
     assert {epc for epc, _ in sink.seen()} == wanted

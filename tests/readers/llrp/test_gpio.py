@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.llrp.control import AddRoSpec, AntennaPlan, InputChange, Notification, RoSpec, SetOutputs
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.extensions import boundary_of
@@ -13,8 +14,9 @@ from readers.llrp.settings import InputTrigger, Level, LlrpSettings, Output, Out
 from readers.llrp.wire import Frame
 from readers.model import ReaderCondition
 from simulators.llrp.server import ReaderServer
+from tests.readers.llrp.driving import settings, simulated
 from tests.readers.llrp.frames import NOW, frame, notification, split, tlv
-from tests.readers.llrp.test_driver import Collector, RealClock, eventually, running, settings, simulated
+from tests.readers.running import Collector, eventually, running
 
 BARRIER = {"start_gpi": InputTrigger(2), "stop_gpi": InputTrigger(2, Level.LOW, timeout_s=30.0)}
 
@@ -28,7 +30,7 @@ async def reading(**more: object) -> AsyncIterator[tuple[ReaderServer, LlrpDrive
         return last.condition is ReaderCondition.READING and not last.resting
 
     async with simulated() as server:
-        driver = LlrpDriver("r", settings(server.port, **more), RealClock())
+        driver = LlrpDriver("r", settings(server.port, **more), SystemClock())
         async with running(driver, sink):
             await sink.until(lambda: ReaderCondition.READING in sink.conditions)
             yield server, driver, sink, looks
@@ -115,7 +117,7 @@ async def test_lamps_show_reading_and_what_they_are_told() -> None:
 async def test_a_reader_told_to_rest_before_it_is_connected_never_looks_until_its_turn() -> None:
     sink = Collector()
     async with simulated() as server:
-        driver = LlrpDriver("r", settings(server.port), RealClock())
+        driver = LlrpDriver("r", settings(server.port), SystemClock())
         driver.rest()
         async with running(driver, sink):
             await sink.until(lambda: any(state.resting for state in sink.states))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.clock import SystemClock
 from readers.llrp.control import AddRoSpec, Answer, EnableExtensions, GetTemperature, VendorContent
 from readers.llrp.details import DetailDecoder, TagDetail, detail_of
 from readers.llrp.driver import LlrpDriver
@@ -20,9 +21,10 @@ from simulators.llrp.capabilities import Capabilities as Described
 from simulators.llrp.impinj import tid_of
 from simulators.llrp.names import MessageType
 from simulators.llrp.personality import Personality
+from tests.readers.llrp.driving import TAGS, settings, simulated
 from tests.readers.llrp.frames import cuts, epc_data, frame, split, status, tlv, tv, usual_fields, usual_read
-from tests.readers.llrp.test_driver import TAGS, Collector, RealClock, eventually, running, settings, simulated
 from tests.readers.llrp.test_rospec import DEVICE
+from tests.readers.running import Collector, eventually, running
 
 IMPINJ = 25882
 TID = b"\xe2\x80\x11\x60" + bytes(range(8))
@@ -174,7 +176,7 @@ async def test_an_impinj_reader_tells_what_it_is_asked_to() -> None:
     told: list[TagDetail] = []
     async with simulated(Personality(temperature_c=53)) as server:
         wanted = settings(server.port, fast_id=True, rf_details=True, air=AirSettings(tag_focus=True, session=1))
-        driver = LlrpDriver("r", wanted, RealClock())
+        driver = LlrpDriver("r", wanted, SystemClock())
         driver.on_details = told.extend
         async with running(driver, sink):
             await sink.until(lambda: len(sink.seen()) == 8 and sink.states[-1].temperature_c == 53)
@@ -187,7 +189,7 @@ async def test_an_impinj_reader_tells_what_it_is_asked_to() -> None:
 async def test_another_maker_s_reader_reads_without_and_it_is_said() -> None:
     sink = Collector()
     async with simulated(Personality(capabilities=Described(manufacturer=161))) as server:
-        driver = LlrpDriver("r", settings(server.port, fast_id=True), RealClock())
+        driver = LlrpDriver("r", settings(server.port, fast_id=True), SystemClock())
         async with running(driver, sink):
             await sink.until(lambda: len(sink.seen()) == 8)
     assert [notice.fault.kind for notice in sink.notices] == ["refused_setting"]
@@ -197,7 +199,7 @@ async def test_another_maker_s_reader_reads_without_and_it_is_said() -> None:
 async def test_a_reader_that_refuses_its_extensions_reads_on() -> None:
     sink = Collector()
     async with simulated(Personality(refuses=frozenset({MessageType.CUSTOM_MESSAGE}))) as server:
-        async with running(LlrpDriver("r", settings(server.port, rf_details=True), RealClock()), sink):
+        async with running(LlrpDriver("r", settings(server.port, rf_details=True), SystemClock()), sink):
             await sink.until(lambda: len(sink.seen()) == 8)
         await eventually(lambda: not server.connected)
 

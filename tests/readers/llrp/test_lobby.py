@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.driver import ReaderError
 from readers.llrp import lobby as module
 from readers.llrp import tls
@@ -23,7 +24,7 @@ from simulators.llrp.dialer import dial_out
 from simulators.llrp.personality import Personality
 from tests.certificates import Authority
 from tests.readers.llrp.frames import connection_event
-from tests.readers.llrp.test_driver import Collector, RealClock, eventually, running
+from tests.readers.running import Collector, eventually, running
 
 LOCALHOST = "127.0.0.1"
 
@@ -60,7 +61,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def lobby() -> Lobby:
-    return Lobby(RealClock())
+    return Lobby(SystemClock())
 
 
 def awaited(port: int, identity: str, **more: object) -> LlrpSettings:
@@ -96,7 +97,7 @@ class Run:
 
     def start(self, reader: str, settings: LlrpSettings) -> Collector:
         sink = self.sinks[reader] = Collector()
-        driver = LlrpDriver(reader, settings, RealClock(), self.lobby)
+        driver = LlrpDriver(reader, settings, SystemClock(), self.lobby)
         self.tasks[reader] = self._group.create_task(self._once(driver, sink))
         return sink
 
@@ -230,7 +231,7 @@ class SkippingClock(WallClock):
         return self.now_us()
 
     def monotonic_us(self) -> int:
-        return RealClock().monotonic_us() + self.skipped_us
+        return SystemClock().monotonic_us() + self.skipped_us
 
 
 async def test_the_time_at_the_door_does_not_set_a_reader_s_clock_wrong(port: int) -> None:
@@ -348,7 +349,7 @@ async def test_a_crowd_at_the_door_is_bounded(lobby: Lobby, port: int, monkeypat
 
 
 def test_only_so_many_strangers_are_remembered() -> None:
-    class Clock(RealClock):
+    class Clock(SystemClock):
         now_us = 0
 
         def monotonic_us(self) -> int:
@@ -408,7 +409,7 @@ async def test_a_driver_without_a_lobby_leaves_no_listener_behind(port: int) -> 
     sink = Collector()
     async with dial_out(device(1), port):
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(LlrpDriver("one", awaited(port, name(1)), RealClock()).run(sink))
+            task = group.create_task(LlrpDriver("one", awaited(port, name(1)), SystemClock()).run(sink))
             await sink.until(reads_only(sink, 1))
             task.cancel()
         assert is_free(port)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.driver import ReaderError
 from readers.llrp.driver import LlrpDriver
 from readers.llrp.settings import LlrpSettings, TlsSettings
@@ -19,7 +20,8 @@ from simulators.hostile import Wire, hostile_wire
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.server import ReaderServer, serve_reader
 from tests.certificates import LONG_AGO, Authority, Signed
-from tests.readers.llrp.test_driver import TAGS, Collector, RealClock, gone, outcome, peer, running, settings, simulated
+from tests.readers.llrp.driving import TAGS, gone, outcome, peer, settings, simulated
+from tests.readers.running import Collector, running
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ async def reads_over(server: ReaderServer, how: TlsSettings, host: str = "127.0.
     sink = Collector()
     wanted = {(epc, antenna) for antenna, epcs in TAGS.items() for epc in epcs}
     configured = LlrpSettings(host, (1, 2), port=server.port, keepalive_s=1, tls=how)
-    async with running(LlrpDriver("r", configured, RealClock()), sink):
+    async with running(LlrpDriver("r", configured, SystemClock()), sink):
         await sink.until(lambda: sink.seen() >= wanted)
     assert sink.conditions[0] is ReaderCondition.CONNECTING
     assert sink.conditions[-2:] == [ReaderCondition.READING, ReaderCondition.STOPPED]
@@ -55,7 +57,7 @@ async def failure(port: int, how: TlsSettings, host: str = "127.0.0.1", timeout_
     configured = LlrpSettings(host, (1,), port=port, connect_timeout_s=timeout_s, tls=how)
     with pytest.raises(ReaderError) as caught:
         async with asyncio.timeout(5):
-            await LlrpDriver("r", configured, RealClock()).run(sink)
+            await LlrpDriver("r", configured, SystemClock()).run(sink)
     assert sink.conditions == [ReaderCondition.CONNECTING, ReaderCondition.FAILED]
     assert caught.value.fault.hint
     return caught.value
@@ -73,7 +75,7 @@ async def test_tls_through_a_wire_that_gives_one_byte_at_a_time(authority: Autho
     how = TlsSettings(ca_file=authority.cert)
     async with secured(good.server()) as server, hostile_wire(server.port, Wire(chunk_bytes=1)) as wire:
         sink = Collector()
-        async with running(LlrpDriver("r", settings(wire.port, keepalive_s=2, tls=how), RealClock()), sink):
+        async with running(LlrpDriver("r", settings(wire.port, keepalive_s=2, tls=how), SystemClock()), sink):
             await sink.until(lambda: len(sink.seen()) == sum(map(len, TAGS.values())))
         assert not sink.notices
 
@@ -238,7 +240,7 @@ async def test_a_handshake_is_given_up_when_the_driver_is_stopped(authority: Aut
     async with peer(listen) as port:
         sink = Collector()
         configured = settings(port, tls=TlsSettings(ca_file=authority.cert), connect_timeout_s=60.0)
-        async with running(LlrpDriver("r", configured, RealClock()), sink):
+        async with running(LlrpDriver("r", configured, SystemClock()), sink):
             await asked.wait()
         async with asyncio.timeout(2):
             await closed.wait()

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.m100.driver import M100Driver
 from readers.m100.settings import M100Settings, Region
 from readers.model import AntennaCondition, ReaderCondition
@@ -12,8 +13,8 @@ from simulators.field import FixedField
 from simulators.hostile import CLEAN, Wire
 from simulators.serial.bench import SerialBench, Unplugged, serial_bench
 from simulators.serial.m100 import R200_FORM, Habits, M100Device
-from tests.readers.port.running import ending, open_files, running, seen
-from tests.readers.port.terminal import Collector, RealClock, needs_root
+from tests.readers.port.terminal import needs_root
+from tests.readers.running import Collector, ending, open_files, running
 
 TAGS = {n: [bytes([0x30, n, k]) + bytes(9) for k in range(4)] for n in (1, 2)}
 EVERY = {(epc, antenna) for antenna, epcs in TAGS.items() for epc in epcs}
@@ -33,7 +34,7 @@ def device(habits: Habits | None = None) -> M100Device:
 
 def driver(path: Path) -> M100Driver:
     settings = M100Settings(PortSettings(str(path)), (1, 2), Region.EU, 20.0, switch_pins=(1,), dwell_s=0.3)
-    return M100Driver("r", settings, RealClock())
+    return M100Driver("r", settings, SystemClock())
 
 
 @pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
@@ -42,7 +43,7 @@ async def test_reads_through_a_pty_whatever_the_wire_does(tmp_path: Path, wire: 
     module = device()
     with serial_bench(tmp_path / "port", module, wire):
         async with running(driver(tmp_path / "port"), sink):
-            await sink.until(lambda: seen(sink) == EVERY)
+            await sink.until(lambda: sink.seen() == EVERY)
         assert module.rounds_left == 0, "it is left quiet"
     assert sink.conditions[0] is ReaderCondition.CONNECTING
     assert sink.conditions[-1] is ReaderCondition.STOPPED
@@ -59,7 +60,7 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, how: Unplugged) ->
             sink.events.clear()
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(ending(ours, sink))
-                await sink.until(lambda: seen(sink) == EVERY)
+                await sink.until(lambda: sink.seen() == EVERY)
                 bench.unplug(how)
             assert (await task).kind == "link_lost"
             assert sink.conditions[-1] is ReaderCondition.FAILED
@@ -84,7 +85,7 @@ async def test_lost_in_each_stage(tmp_path: Path, stage: str) -> None:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(ending(ours, sink))
             if stage == "reading":
-                await sink.until(lambda: bool(seen(sink)))
+                await sink.until(lambda: bool(sink.seen()))
                 bench.unplug()
         assert (await task).kind == "link_lost"
     assert open_files() == before
@@ -94,17 +95,17 @@ async def test_a_different_device_on_the_same_path_is_quarantined(tmp_path: Path
     sink, ours = Collector(), driver(tmp_path / "port")
     with serial_bench(tmp_path / "port", device()) as bench:
         async with running(ours, sink):
-            await sink.until(lambda: seen(sink) == EVERY)
+            await sink.until(lambda: sink.seen() == EVERY)
         sink.events.clear()
         other = device(Habits(form=R200_FORM, hardware="M100 20dBm V2.1"))
         bench.plug(other)
         for _ in range(2):
             assert (await ending(ours, sink)).kind == "another_device"
-        assert seen(sink) == set()
+        assert sink.seen() == set()
         assert not {0x07, 0x27} & {command for command, _ in other.heard}
         bench.plug(device())
         async with running(ours, sink):
-            await sink.until(lambda: seen(sink) == EVERY)
+            await sink.until(lambda: sink.seen() == EVERY)
 
 
 async def test_a_port_with_nothing_behind_it_is_told_as_silent(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ async def test_resting_and_resuming(tmp_path: Path) -> None:
             await sink.until(lambda: bool(sink.states) and sink.states[-1].resting)
             assert module.rounds_left == 0
             ours.resume()
-            await sink.until(lambda: seen(sink) == EVERY)
+            await sink.until(lambda: sink.seen() == EVERY)
             ours.rest()
             await sink.until(lambda: sink.states[-1].resting)
             assert module.rounds_left == 0
@@ -142,7 +143,7 @@ async def test_a_flood_of_junk_is_counted_and_ends(tmp_path: Path) -> None:
     sink = Collector()
     with serial_bench(tmp_path / "port", device()) as bench:
         async with running(driver(tmp_path / "port"), sink):
-            await sink.until(lambda: seen(sink) == EVERY)
+            await sink.until(lambda: sink.seen() == EVERY)
             await flood(bench, sink)
             sink.events.clear()
-            await sink.until(lambda: seen(sink) == EVERY)
+            await sink.until(lambda: sink.seen() == EVERY)

@@ -10,6 +10,7 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from gateway.clock import SystemClock
 from readers.modbus.driver import ModbusDriver
 from readers.modbus.settings import ModbusChannel, ModbusSettings, Profile, Registers
 from readers.model import AntennaCondition, ReaderCondition, WeightCondition, WeightUnit
@@ -18,8 +19,8 @@ from simulators.hostile import CLEAN, Wire
 from simulators.serial.bench import Unplugged, serial_bench
 from simulators.serial.modbus import ModbusLine, Slave, laumas
 from simulators.serial.scales import Pan
-from tests.readers.port.running import ending, open_files, running
-from tests.readers.port.terminal import Collector, RealClock, needs_root
+from tests.readers.port.terminal import needs_root
+from tests.readers.running import Collector, ending, open_files, running
 from tests.rig import eventually
 
 STABLE = WeightCondition.STABLE
@@ -36,7 +37,7 @@ def driver(path: Path | str, slaves: tuple[int, ...] = (1, 2), *, is_tcp: bool =
     devices = tuple(ModbusChannel(slave, slave, Profile.LAUMAS, unit=WeightUnit.GRAM, decimals=1) for slave in slaves)
     # An answer in pieces a millisecond apart takes its time on a loaded machine.
     settings = ModbusSettings(PortSettings(str(path)), devices, is_tcp, poll_s=0.03, timeout_s=1.0, silence_s=5.0)
-    return ModbusDriver("r", settings, RealClock())
+    return ModbusDriver("r", settings, SystemClock())
 
 
 def line() -> ModbusLine:
@@ -98,7 +99,7 @@ async def test_a_line_that_falls_silent(tmp_path: Path) -> None:
     )
     with serial_bench(tmp_path / "port", devices):
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(ending(ModbusDriver("r", settings, RealClock()), sink))
+            task = group.create_task(ending(ModbusDriver("r", settings, SystemClock()), sink))
             await sink.until(lambda: bool(sink.weights))
             devices.slaves[1].dead = True
         assert (await task).kind == "silent"
@@ -163,7 +164,7 @@ async def test_somebody_elses_server_over_tcp() -> None:
             ),
             is_tcp=True,
         )
-        async with running(ModbusDriver("r", settings, RealClock()), sink):
+        async with running(ModbusDriver("r", settings, SystemClock()), sink):
             await sink.until(lambda: len(sink.weights) > 5 and len(sink.inputs) > 5)
     assert told(sink) == {(1, STABLE, 100.5)}
     assert {sample.value for sample in sink.inputs} == {21.5}
@@ -194,7 +195,7 @@ async def test_slots_of_a_pusher_tray_behind_a_pty(tmp_path: Path) -> None:
     devices = tuple(ModbusChannel(at, 5, Profile.INPUTS, address=at) for at in range(8))
     settings = ModbusSettings(PortSettings(str(tmp_path / "port")), devices, poll_s=0.02)
     with serial_bench(tmp_path / "port", ModbusLine([Slave(5, inputs=lambda: bits)])):
-        async with running(ModbusDriver("r", settings, RealClock()), sink):
+        async with running(ModbusDriver("r", settings, SystemClock()), sink):
             await sink.until(lambda: {sample.channel for sample in sink.inputs} == set(range(8)))
             bits[7] = False
             await sink.until(lambda: any(sample.value == 0.0 for sample in sink.inputs))

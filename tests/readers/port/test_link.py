@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.driver import ReaderError
 from readers.model import Fault, ReaderCondition, ReaderEvent, ReaderState
 from readers.port.link import POLITE_CLOSE_S, converse
 from readers.port.settings import LineFormat, PortSettings
-from tests.readers.port.terminal import Collector, RealClock, Terminal
+from tests.readers.port.terminal import Terminal
+from tests.readers.running import Collector
 
 OVER = Fault("over", "enough", "")
 
@@ -74,7 +76,7 @@ class Talk:
         os.set_blocking(terminal.master, False)
         self.heard = bytearray()
         self.task = asyncio.get_running_loop().create_task(
-            converse(PortSettings(str(terminal.path)), LineFormat(), session, RealClock(), sink)
+            converse(PortSettings(str(terminal.path)), LineFormat(), session, SystemClock(), sink)
         )
 
     async def until(self, heard: bytes) -> None:
@@ -149,7 +151,7 @@ async def test_a_mistake_of_a_session_ends_the_connection_and_is_logged(terminal
 async def test_a_deadline_is_kept_and_not_before(terminal: Terminal) -> None:
     session, ticked = Plain(), asyncio.Event()
     session.on_tick = ticked.set
-    began = RealClock().monotonic_us()
+    began = SystemClock().monotonic_us()
     talk = Talk(terminal, session, Collector())
     await talk.until(b"hello")
     async with asyncio.timeout(20):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from readers.model import AntennaCondition, ReaderCondition, WeightCondition, WeightUnit
 from readers.port.settings import PortSettings
 from readers.scales.driver import ScaleDriver
@@ -13,8 +14,8 @@ from readers.scales.settings import Dialect, LineProfile, ScaleSettings
 from simulators.hostile import CLEAN, Wire
 from simulators.serial.bench import SerialBench, Unplugged, serial_bench
 from simulators.serial.scales import Cell, LineScale, MtSicsScale, Pan, ShelfBoard
-from tests.readers.port.running import ending, open_files, running
-from tests.readers.port.terminal import Collector, RealClock, needs_root
+from tests.readers.port.terminal import needs_root
+from tests.readers.running import Collector, ending, open_files, running
 
 STABLE = WeightCondition.STABLE
 WIRES = {
@@ -32,7 +33,7 @@ def settings(path: Path, dialect: Dialect = Dialect.MT_SICS, **more: object) -> 
 
 
 def driver(path: Path, dialect: Dialect = Dialect.MT_SICS, **more: object) -> ScaleDriver:
-    return ScaleDriver("r", settings(path, dialect, **more), RealClock())
+    return ScaleDriver("r", settings(path, dialect, **more), SystemClock())
 
 
 def told(sink: Collector) -> set[tuple[WeightCondition, float | None]]:
@@ -154,7 +155,7 @@ async def test_a_board_behind_a_pty_that_starts_anew(tmp_path: Path) -> None:
     board = ShelfBoard(cells, interval_s=0.03)
     many = ScaleSettings(PortSettings(str(tmp_path / "port")), (1, 2), Dialect.SHELF_LINE)
     with serial_bench(tmp_path / "port", board) as bench:
-        ours = ScaleDriver("r", many, RealClock())
+        ours = ScaleDriver("r", many, SystemClock())
         async with running(ours, sink):
             await sink.until(lambda: len(sink.weights) > 3 and len(sink.inputs) > 3)
             bench.say(board.restart())
@@ -232,7 +233,7 @@ async def test_a_scale_behind_a_device_server() -> None:
     async with server:
         host, port = server.sockets[0].getsockname()
         many = ScaleSettings(PortSettings(f"socket://{host}:{port}"), (1,), Dialect.MT_SICS)
-        fault = await ending(ScaleDriver("r", many, RealClock()), sink)
+        fault = await ending(ScaleDriver("r", many, SystemClock()), sink)
         await served.wait()
     assert fault.kind == "link_lost"
     assert told(sink) == {(STABLE, 5.0)}

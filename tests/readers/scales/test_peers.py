@@ -6,13 +6,13 @@ import pytest
 from mtsics.core.state import ScaleState
 from mtsics.protocol.engine import MTSICSEngine
 
+from gateway.clock import SystemClock
 from readers.model import ReaderCondition, WeightCondition
 from readers.port.settings import PortSettings
 from readers.scales.driver import ScaleDriver
 from readers.scales.settings import Dialect, ScaleSettings
 from simulators.serial.bench import serial_bench
-from tests.readers.port.running import running
-from tests.readers.port.terminal import Collector, RealClock
+from tests.readers.running import Collector, running
 
 STABLE, MOVING = WeightCondition.STABLE, WeightCondition.MOVING
 
@@ -47,7 +47,7 @@ async def test_an_emulated_scale(tmp_path: Path, streams: bool) -> None:
     scale.state.set_weight(12.5)
     settings = ScaleSettings(PortSettings(str(tmp_path / "port")), (1,), Dialect.MT_SICS)
     with serial_bench(tmp_path / "port", scale):
-        async with running(ScaleDriver("r", settings, RealClock()), sink):
+        async with running(ScaleDriver("r", settings, SystemClock()), sink):
             await sink.until(lambda: len(sink.weights) > 3)
             scale.state.set_weight(7.25, stable=False)
             await sink.until(lambda: any(sample.condition is MOVING for sample in sink.weights))
