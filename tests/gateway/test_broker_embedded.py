@@ -11,6 +11,7 @@ from gateway.broker import BrokerError, embedded_broker, free_port
 from gateway.consumer.broker import BrokerAddress, ConnectOptions, Message, MessageProperties, Subscription
 from gateway.consumer.mqtt import Connection
 from tests.broker import find_mosquitto
+from tests.peer import peer
 from tests.rig import HOST, eventually
 
 
@@ -76,8 +77,7 @@ async def test_a_taken_port_is_said_and_nothing_starts(name: str) -> None:
     assert name
     before = children()
     port = free_port(HOST)
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), HOST, port)
-    async with server:
+    async with peer(port=port):
         with pytest.raises(BrokerError, match="taken") as caught:
             async with embedded_broker(HOST, port):
                 pass

@@ -11,6 +11,7 @@ from gateway.broker import free_port
 from gateway.daemon import Gateway
 from gateway.health import STUCK_AFTER_US
 from tests.broker import Broker
+from tests.peer import peer
 from tests.rig import HOST, Rig, eventually, hurry, ours
 
 
@@ -109,8 +110,7 @@ async def test_nothing_can_be_changed_over_http(gateway: Gateway) -> None:
 
 async def test_a_taken_port_is_logged_and_counting_goes_on(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     port = free_port(HOST)
-    server = await asyncio.start_server(lambda _r, _w: None, HOST, port)
-    async with server:
+    async with peer(port=port):
         async with rig.gateway(rig.text().replace(f'"{HOST}:0"', f'"{HOST}:{port}"')) as gateway:
             await eventually(lambda: ours(gateway) == rig.truth())
             assert gateway.http_address is None

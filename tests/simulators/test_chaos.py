@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from simulators.chaos import ChaosProxy, Lane, Way, chaos_proxy
+from tests.peer import peer
 
 
 @asynccontextmanager
@@ -12,17 +13,11 @@ async def echo_behind() -> AsyncIterator[tuple[ChaosProxy, asyncio.StreamReader,
     """A client on a proxy before a server that says everything back."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(4_096):
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
+        while data := await reader.read(4_096):
+            writer.write(data)
+            await writer.drain()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, chaos_proxy(server.sockets[0].getsockname()[1]) as proxy:
+    async with peer(serve) as port, chaos_proxy(port) as proxy:
         reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
         yield proxy, reader, writer
         await close(writer)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.hostile import NOT_LLRP, HostileWire, Mangler, Wire, hostile_wire
+from tests.peer import peer
 
 TEXT = bytes(range(256)) * 8
 
@@ -17,13 +18,11 @@ async def _speak(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.write(TEXT)
     while data := await _reader.read(1000):
         writer.write(data)
-    writer.close()
 
 
 @asynccontextmanager
 async def _wire(wire: Wire) -> AsyncIterator[HostileWire]:
-    target = await asyncio.start_server(_speak, "127.0.0.1", 0)
-    async with target, hostile_wire(target.sockets[0].getsockname()[1], wire) as proxy:
+    async with peer(_speak) as port, hostile_wire(port, wire) as proxy:
         yield proxy
 
 

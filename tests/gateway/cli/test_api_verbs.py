@@ -17,6 +17,7 @@ from gateway.domain.items import Item, Presence
 from gateway.domain.tags import key_epc
 from gateway.ledger_file import read_item
 from tests.broker import Broker
+from tests.peer import peer
 from tests.rig import HOST, Rig, eventually, hurry, ours
 
 
@@ -124,11 +125,9 @@ async def test_somebody_else_is_there() -> None:
     async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(other, HOST, 0)
-    async with server:
-        place = f"{HOST}:{server.sockets[0].getsockname()[1]}"
+    async with peer(other) as port:
+        place = f"{HOST}:{port}"
         result = await asyncio.to_thread(CliRunner().invoke, app, ["status", "--http", place])
     assert result.exit_code == 3
     assert "no tallygate" in result.stderr

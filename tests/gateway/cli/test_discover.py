@@ -13,6 +13,7 @@ from simulators.llrp.device import ReaderDevice
 from simulators.llrp.personality import Personality
 from simulators.llrp.server import serve_reader
 from simulators.store import Store
+from tests.peer import peer
 from tests.rig import HOST, STILL, eventually
 
 # Patience of a loaded machine; what answers does so at once.
@@ -46,11 +47,8 @@ async def test_a_reader_in_use_stays_in_use() -> None:
 async def test_what_is_no_reader() -> None:
     async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(other, HOST, 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with peer(other) as port:
         told: list[Found | None] = []
         await discover([HOST], port, LIMIT_S, told.append)
         assert told == [Found(HOST, port, Kind.OTHER)]

@@ -1,12 +1,10 @@
 import asyncio
-import contextlib
 import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -29,7 +27,9 @@ from gateway.consumer.broker import (
     parse_url,
 )
 from gateway.consumer.mqtt import Connection
+from simulators.chaos import Way, chaos_proxy
 from tests.broker import HOST, Broker
+from tests.peer import peer
 
 JSON = MessageProperties(content_type="application/json")
 
@@ -180,10 +180,9 @@ async def test_a_refused_subscription_says_so() -> None:
         await reader.read(1000)
         writer.write(bytes.fromhex("90 05 00 01 00 87 00"))  # SUBACK: the first not authorized, the second granted
         await reader.read(1000)
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        address = BrokerAddress("127.0.0.1", server.sockets[0].getsockname()[1], tls=False)
+    async with peer(serve) as port:
+        address = BrokerAddress("127.0.0.1", port, tls=False)
         async with Connection(ConnectOptions(address=address, client_id="a")) as connection:
             codes = await connection.subscribe(Subscription("x"), Subscription("y", qos=0))
     assert codes == (Reason.NOT_AUTHORIZED, 0)
@@ -231,10 +230,9 @@ async def test_the_brokers_good_bye_is_named() -> None:
         # CONNACK, then a DISCONNECT with "session taken over".
         writer.write(bytes.fromhex("20 03 00 00 00 E0 02 8E 00"))
         await reader.read(1000)
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        address = BrokerAddress("127.0.0.1", server.sockets[0].getsockname()[1], tls=False)
+    async with peer(serve) as port:
+        address = BrokerAddress("127.0.0.1", port, tls=False)
         connection = Connection(ConnectOptions(address=address, client_id="a"))
         await connection.open()
         async with asyncio.timeout(5):
@@ -313,13 +311,9 @@ async def test_a_peer_that_is_no_broker(greeting: bytes) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(greeting)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
 
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    async with server:
-        address = BrokerAddress("127.0.0.1", server.sockets[0].getsockname()[1], tls=False)
+    async with peer(greet) as port:
+        address = BrokerAddress("127.0.0.1", port, tls=False)
         connection = Connection(ConnectOptions(address=address, client_id="gw", connect_timeout_s=2))
         with pytest.raises(BrokerUnreachableError):
             await connection.open()
@@ -346,52 +340,18 @@ async def test_cancelled_while_it_dials_it_leaves_no_socket(turns: int) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("paho")]
 
 
-class Blackhole:
-    """A TCP proxy that can stop passing anything on without closing: the half-open link of a dead router."""
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-        self.open = asyncio.Event()
-        self.open.set()
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.open.set()
-        self._server.close()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self.target)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pipe(reader, back))
-            group.create_task(self._pipe(there, writer))
-
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                await self.open.wait()
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-
 async def test_a_half_open_link_is_noticed_by_the_keepalive(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt, "MISC_INTERVAL_S", 0.05)
     pubacks = Pubacks()
-    async with Blackhole(broker.port) as hole:
+    async with chaos_proxy(broker.port) as network:
         through = ConnectOptions(
-            address=BrokerAddress("127.0.0.1", hole.port, tls=False), client_id="gw", keepalive_s=1
+            address=BrokerAddress("127.0.0.1", network.port, tls=False), client_id="gw", keepalive_s=1
         )
         connection = Connection(through, on_puback=pubacks)
         await connection.open()
         connection.publish("a", b"x")
         await pubacks.wait_for(1)
-        hole.open.clear()
+        network.mute(*Way)
         connection.publish("a", b"into the hole")
         async with asyncio.timeout(5):
             closed = await connection.wait_closed()

@@ -1,9 +1,8 @@
-"""The driver at a simulated reader, or at whatever else listens on a port."""
+"""The driver at a simulated reader."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -49,22 +48,3 @@ async def outcome(port: int, sink: Collector, **more: object) -> ReaderError:
     assert sink.states[-1].fault == caught.value.fault
     assert caught.value.fault.hint
     return caught.value
-
-
-@asynccontextmanager
-async def peer(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[int]:
-    """Whatever listens on a port; gives the port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(ConnectionError):
-                await talk(reader, writer)
-        finally:
-            writer.close()
-
-    listener = socket.socket()
-    # As small as a device's: what is left unread is felt at once on the other side.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    listener.bind(("127.0.0.1", 0))
-    async with await asyncio.start_server(serve, sock=listener):
-        yield listener.getsockname()[1]

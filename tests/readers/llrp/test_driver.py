@@ -14,7 +14,8 @@ from simulators.field import FixedField
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.personality import Personality, ReaderClock
 from simulators.llrp.server import serve_reader
-from tests.readers.llrp.driving import SECOND, TAGS, gone, outcome, peer, settings, simulated
+from tests.peer import peer
+from tests.readers.llrp.driving import SECOND, TAGS, gone, outcome, settings, simulated
 from tests.readers.llrp.frames import (
     NOW,
     connection_event,
@@ -226,10 +227,8 @@ async def test_several_readers_at_once() -> None:
 
 async def test_nothing_listens() -> None:
     sink = Collector()
-    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    async with peer() as port:
+        pass
     assert (await outcome(port, sink)).fault.kind == "refused"
 
 

@@ -20,7 +20,8 @@ from simulators.hostile import Wire, hostile_wire
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.server import ReaderServer, serve_reader
 from tests.certificates import LONG_AGO, Authority, Signed
-from tests.readers.llrp.driving import TAGS, gone, outcome, peer, settings, simulated
+from tests.peer import peer
+from tests.readers.llrp.driving import TAGS, gone, outcome, settings, simulated
 from tests.readers.running import Collector, running
 
 
@@ -46,7 +47,7 @@ async def reads_over(server: ReaderServer, how: TlsSettings, host: str = "127.0.
     wanted = {(epc, antenna) for antenna, epcs in TAGS.items() for epc in epcs}
     configured = LlrpSettings(host, (1, 2), port=server.port, keepalive_s=1, tls=how)
     async with running(LlrpDriver("r", configured, SystemClock()), sink):
-        await sink.until(lambda: sink.seen() >= wanted)
+        await sink.until(lambda: sink.seen() >= wanted and ReaderCondition.READING in sink.conditions)
     assert sink.conditions[0] is ReaderCondition.CONNECTING
     assert sink.conditions[-2:] == [ReaderCondition.READING, ReaderCondition.STOPPED]
     await gone(server)

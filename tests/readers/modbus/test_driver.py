@@ -19,6 +19,7 @@ from simulators.hostile import CLEAN, Wire
 from simulators.serial.bench import Unplugged, serial_bench
 from simulators.serial.modbus import ModbusLine, Slave, laumas
 from simulators.serial.scales import Pan
+from tests.peer import HOST, peer
 from tests.readers.port.terminal import needs_root
 from tests.readers.running import Collector, ending, open_files, running
 from tests.rig import eventually
@@ -172,20 +173,12 @@ async def test_somebody_elses_server_over_tcp() -> None:
 
 
 async def test_what_is_no_modbus_tcp_is_told_so() -> None:
-    served = asyncio.Event()
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n")
         await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        served.set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        fault = await ending(driver(f"socket://127.0.0.1:{port}", is_tcp=True), Collector())
-        await served.wait()
+    async with peer(serve) as port:
+        fault = await ending(driver(f"socket://{HOST}:{port}", is_tcp=True), Collector())
     assert fault.kind == "frame_error"
     assert "Modbus TCP" in fault.text
 

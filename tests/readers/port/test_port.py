@@ -14,6 +14,7 @@ from readers.model import Fault
 from readers.port.port import MAX_UNSENT_BYTES, Port, open_port
 from readers.port.settings import LineFormat, PortSettings
 from simulators.serial.bench import TIOCVHANGUP
+from tests.peer import HOST, peer
 from tests.readers.port.terminal import Terminal, needs_root
 
 USUAL = LineFormat(115_200)
@@ -205,29 +206,20 @@ async def test_a_defect_in_the_driver_ends_the_connection(terminal: Terminal) ->
 
 
 async def test_a_port_behind_tcp() -> None:
-    served: list[asyncio.StreamWriter] = []
-    gone = asyncio.Event()
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.append(writer)
-        while data := await reader.read(1000):
-            writer.write(data.upper())
-        writer.close()
-        gone.set()
+        writer.write((await reader.readexactly(5)).upper())
+        await enough.wait()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        host, number = server.sockets[0].getsockname()
-        ears = Ears()
-        port = await ears.open(f"socket://{host}:{number}")
+    enough, ears = asyncio.Event(), Ears()
+    async with peer(serve) as number:
+        port = await ears.open(f"socket://{HOST}:{number}")
         port.write(b"hello")
         await ears.until(5)
         assert bytes(ears.data) == b"HELLO"
-        served[0].close()
+        enough.set()
         await ears.until(lost=1)
         assert ears.faults[0].kind == "link_lost"
-        await gone.wait()
-    assert (await fault_of(f"socket://{host}:{number}")).kind == "refused"
+    assert (await fault_of(f"socket://{HOST}:{number}")).kind == "refused"
 
 
 async def test_a_host_that_is_none() -> None:

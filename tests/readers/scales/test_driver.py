@@ -14,6 +14,7 @@ from readers.scales.settings import Dialect, LineProfile, ScaleSettings
 from simulators.hostile import CLEAN, Wire
 from simulators.serial.bench import SerialBench, Unplugged, serial_bench
 from simulators.serial.scales import Cell, LineScale, MtSicsScale, Pan, ShelfBoard
+from tests.peer import HOST, peer
 from tests.readers.port.terminal import needs_root
 from tests.readers.running import Collector, ending, open_files, running
 
@@ -214,7 +215,7 @@ async def test_a_flood_of_junk_is_counted_and_ends(tmp_path: Path) -> None:
 
 
 async def test_a_scale_behind_a_device_server() -> None:
-    sink, scale, served = Collector(), MtSicsScale(Pan(5.0), interval_s=0.02), asyncio.Event()
+    sink, scale = Collector(), MtSicsScale(Pan(5.0), interval_s=0.02)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not sink.weights:
@@ -225,19 +226,13 @@ async def test_a_scale_behind_a_device_server() -> None:
                 data = b""
             for _, said in scale.feed(data):
                 writer.write(said)
-        writer.close()
-        await writer.wait_closed()
-        served.set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        many = ScaleSettings(PortSettings(f"socket://{host}:{port}"), (1,), Dialect.MT_SICS)
+    async with peer(serve) as port:
+        many = ScaleSettings(PortSettings(f"socket://{HOST}:{port}"), (1,), Dialect.MT_SICS)
         fault = await ending(ScaleDriver("r", many, SystemClock()), sink)
-        await served.wait()
     assert fault.kind == "link_lost"
     assert told(sink) == {(STABLE, 5.0)}
-    assert sink.states[-1].address == f"{host}:{port}"
+    assert sink.states[-1].address == f"{HOST}:{port}"
 
 
 def test_the_simulated_board_speaks_the_documented_format() -> None:
