@@ -1,7 +1,6 @@
 """Runs the parts of a gateway: started sink to source, stopped source to sink, reconfigured in between."""
 
 import asyncio
-import gc
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -58,19 +57,13 @@ class Gateway(Parts):
 
     async def _take_up(self) -> list[Transition]:
         """The items and the stock of the life before; what a changed configuration makes of them."""
-        # Nothing of this is garbage: looking for some in a hundred thousand new items doubles the time, and would
-        # stop the loop for 0.2 s again and again later.
-        gc.disable()
-        try:
+        with self.line.heap.filling():
             records = await self.ledger.items()
             pools = await self.ledger.pools()
             self.line.remembered = {pool.zone for pool in pools} | await self.ledger.learnt_zones()
             first = self.inventory.restore(records, self.clock.monotonic_us(), self.clock.utc_us(), pools)
             shelved = self.shelves.restore(self.config.bins, await self.ledger.bins())
             self.stock.restore((await self.ledger.stock()).rows, self.inventory, shelved, first)
-        finally:
-            gc.enable()
-        gc.freeze()
         position = self.ledger.position
         if self.config.mqtt.protocol == "3.1.1":
             log.warning("MQTT 3.1.1: the broker cannot say that it refuses a delta, so one may be lost there")

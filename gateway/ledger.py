@@ -11,7 +11,7 @@ import fcntl
 import sqlite3
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from gateway.domain.stock import StockRow
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.zones import Antenna
 from gateway.ledger_group import Commit, Group, Numbered, Position
-from gateway.ledger_rows import bin_records, bin_row, item_record, item_row, pool_records, pool_row
+from gateway.ledger_rows import Row, bin_records, bin_row, item_record, item_row, pool_records, pool_row
 
 # A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
 GROUP_COMMIT_S = 0.02
@@ -311,7 +311,8 @@ class Ledger:
                 rows = await reader.execute_fetchall("SELECT gtin, zone, disposition, quantity, confirmed FROM stock")
             finally:
                 await reader.rollback()
-        return StockAt(epoch, seq, tuple(StockRow(*row) for row in rows))
+        # Ten thousands of them would hold the loop up.
+        return StockAt(epoch, seq, await asyncio.to_thread(_stock_rows, rows))
 
     async def items(self) -> list[ItemRecord]:
         """Every item at rest."""
@@ -330,6 +331,10 @@ class Ledger:
     async def learnt_zones(self) -> set[str]:
         """The zones whose first count has settled."""
         return {str(zone) for (zone,) in await self._read("SELECT zone FROM learnt_zones")}
+
+
+def _stock_rows(rows: Iterable[Row]) -> tuple[StockRow, ...]:
+    return tuple(StockRow(*row) for row in rows)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 from gateway.explain import RecentTransitions
+from gateway.heap import Heap
 from gateway.intake import Intake
 from gateway.ledger import Ledger
 from gateway.ledger_group import Commit, Numbered
@@ -87,6 +88,7 @@ class Line:
         self._asked: asyncio.Future[list[Numbered]] | None = None
         self.refused_by_disk = False
         self.ticked_us = 0
+        self.heap = Heap(inventory)
         self.recent = RecentTransitions()
         self.transitions: dict[str, int] = {}
 
@@ -98,6 +100,8 @@ class Line:
         while True:
             await self.drain(until_us=self._tick_due_us)
             if self._clock.monotonic_us() >= self._tick_due_us:
+                # What was ingested has had its turn of the loop.
+                await asyncio.sleep(0)
                 await self.tick()
             await asyncio.sleep(DRAIN_S)
 
@@ -121,6 +125,7 @@ class Line:
         for reader in self.shelves.look(now_us):
             self._on_blind(reader)
         made = self.inventory.tick(now_us)
+        self.heap.watch()
         # Only the judging counts: after a disk that was stuck for minutes the next tick comes at once.
         rest_us = TICK_REST * (self._clock.monotonic_us() - now_us)
         self._tick_due_us = now_us + (rest_us if self.inventory.behind else max(TICK_US, rest_us))

@@ -1,4 +1,7 @@
-"""Publishes the stock as a whole: snapshot parts, their manifest, and the digest in between. All are retained."""
+"""Publishes the stock as a whole: snapshot parts, their manifest, and the digest in between. All are retained.
+
+Putting ten thousand rows into words takes long enough to be done beside the event loop, in a thread.
+"""
 
 import asyncio
 
@@ -22,6 +25,8 @@ class Snapshots:
         self._retained = retained
         self._clock = clock
         self._asked = asyncio.Event()
+        # An older snapshot must not be said after a newer one.
+        self._publishing = asyncio.Lock()
         self._parts = 0
         self._published: tuple[str, int] | None = None
         self._published_s = -SNAPSHOT_EVERY_S
@@ -53,14 +58,18 @@ class Snapshots:
 
     async def publish(self) -> None:
         """Put the parts and then the manifest into the tree; clear parts that are no longer used."""
+        async with self._publishing:
+            await self._publish()
+
+    async def _publish(self) -> None:
         stock = await self._ledger.stock()
         self._asked.clear()
         self._published_s = self._clock.monotonic_us() / 1e6
         at = payloads.rfc3339(self._clock.utc_us())
-        parts, manifest = payloads.snapshot(_rows(stock), stock.epoch, stock.seq, at, self.limit_bytes)
-        for part in parts:
-            self._retained.say(self._topics.part(part.part), part.encode())
-        self._retained.say(self._topics.manifest, manifest.encode())
+        parts, manifest = await asyncio.to_thread(_snapshot, stock, at, self.limit_bytes)
+        for number, part in enumerate(parts):
+            self._retained.say(self._topics.part(number), part)
+        self._retained.say(self._topics.manifest, manifest)
         for unused in range(len(parts), self._parts):
             self._retained.clear(self._topics.part(unused))
         self._parts = len(parts)
@@ -74,22 +83,14 @@ class Snapshots:
     async def count_parts(self) -> int:
         """How many parts a snapshot of now would have; as many may be retained from an earlier life."""
         stock = await self._ledger.stock()
-        parts, _ = payloads.snapshot(_rows(stock), stock.epoch, stock.seq, "", self.limit_bytes)
+        parts, _ = await asyncio.to_thread(_snapshot, stock, "", self.limit_bytes)
         self._parts = max(self._parts, len(parts))
         return len(parts)
 
     async def publish_digest(self) -> None:
         """The stock in one hash."""
         stock = await self._ledger.stock()
-        rows = stock.rows
-        digest = payloads.Digest(
-            epoch=stock.epoch,
-            seq=stock.seq,
-            rows=len(rows),
-            quantity=sum(row.quantity for row in rows),
-            hash=payloads.stock_hash((row.gtin, row.zone, row.quantity, row.confirmed) for row in rows),
-        )
-        self._retained.say(self._topics.digest, digest.encode())
+        self._retained.say(self._topics.digest, await asyncio.to_thread(_digest, stock))
 
     def _changed(self) -> bool:
         position = self._ledger.position
@@ -97,6 +98,23 @@ class Snapshots:
 
     def _age_s(self) -> float:
         return self._clock.monotonic_us() / 1e6 - self._published_s
+
+
+def _snapshot(stock: StockAt, at: str, limit_bytes: int) -> tuple[list[bytes], bytes]:
+    """The payloads of the parts, and of their manifest."""
+    parts, manifest = payloads.snapshot(_rows(stock), stock.epoch, stock.seq, at, limit_bytes)
+    return [part.encode() for part in parts], manifest.encode()
+
+
+def _digest(stock: StockAt) -> bytes:
+    rows = stock.rows
+    return payloads.Digest(
+        epoch=stock.epoch,
+        seq=stock.seq,
+        rows=len(rows),
+        quantity=sum(row.quantity for row in rows),
+        hash=payloads.stock_hash((row.gtin, row.zone, row.quantity, row.confirmed) for row in rows),
+    ).encode()
 
 
 def _rows(stock: StockAt) -> list[payloads.Row]:

@@ -19,8 +19,8 @@ from readers.model import RawRead, ReadBatch
 LATE_READ_US = 30 * US_PER_S
 # One report may stand for thousands of reads (TagSeenCount 5,374 was seen); in one tick more prove nothing more.
 MOST_READS_PER_TICK = 20
-# Judging a tag takes 3 to 8 us: a tick of so many stays around 20 ms, and the rest waits for the next one.
-MOST_CELLS_PER_TICK = 4_000
+# Judging and booking a tag takes 5 to 15 us: a tick of so many stays around 20 ms, and the rest waits for the next one.
+MOST_CELLS_PER_TICK = 2_000
 # Tags that are no stock are remembered, to look at each once; noise must not fill the memory.
 MAX_FOREIGN_TAGS = 100_000
 

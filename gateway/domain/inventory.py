@@ -57,8 +57,8 @@ class Inventory:
 
     @property
     def behind(self) -> bool:
-        """More was read than the last tick could judge."""
-        return self._hearing.behind
+        """More was read, or has fallen silent, than the last tick could judge."""
+        return self._hearing.behind or self._timers.behind or self._newcomers.behind
 
     def quiet_until_us(self) -> int | None:
         """Before then no tick can change an item, if nothing is read and no antenna changes; None: never.
@@ -241,6 +241,8 @@ class Inventory:
         for key in item.keys:
             self._tags.pop(key, None)
         self._hearing.forget(item)
+        # Its cells know it, too: without this it would take the garbage collector to free it.
+        item.cells.clear()
         if item.presence is Presence.DEPARTED:
             self.forgotten.append(item.keys[0])
 

@@ -23,6 +23,8 @@ FIRST_DAY_SHARE = 0.4
 FIRST_EXAMPLES = 1.0
 # Tags that were seen once are remembered until their timeout; a hostile transmitter must not fill the memory.
 MAX_GLIMPSED_ITEMS = 200_000
+# A pallet that only passed by is looked at piece by piece: the rest waits for the next tick.
+MOST_LOOKS_PER_TICK = 2_000
 
 
 class Hopes:
@@ -70,9 +72,11 @@ class Hopes:
 class Newcomers:
     """Those that wait for their second read. Moments are monotonic microseconds."""
 
-    __slots__ = ("_hopes", "_remembered_us", "_tickets", "_waiting")
+    __slots__ = ("_hopes", "_remembered_us", "_tickets", "_waiting", "behind")
 
     def __init__(self, zones: Iterable[LiveZone], hopes: Hopes) -> None:
+        self.behind = False
+        """More was due than the last tick could look at."""
         self._hopes = hopes
         # (when to look again, ticket, which of WAITS_S is over then, item)
         self._waiting: list[tuple[int, int, int, Item]] = []
@@ -101,8 +105,13 @@ class Newcomers:
 
         Where too many wait, the oldest have waited long enough. Each must be settled before the next.
         """
-        waiting = self._waiting
+        self.behind = False
+        waiting, looks = self._waiting, 0
         while waiting and (waiting[0][0] <= now_us or len(waiting) > MAX_GLIMPSED_ITEMS):
+            looks += 1
+            if looks > MOST_LOOKS_PER_TICK:
+                self.behind = True
+                return
             due_us, _, wait, item = heapq.heappop(waiting)
             if not item.unproven or item.presence is Presence.DEPARTED or item.ticket == FORGOTTEN:
                 continue

@@ -13,6 +13,8 @@ from gateway.domain.zones import US_PER_S, LiveZone
 # A missing item is looked at again after so long, or after this share of its silence.
 LOOK_AGAIN_S = 2.0
 LOOK_AGAIN_SHARE = 0.1
+# A shelf that is carried away whole is silent at once: the rest of its items waits for the next tick.
+MOST_LOOKS_PER_TICK = 2_000
 
 Entry = tuple[float, int, Item]
 """(due on the zone's clock in seconds, ticket, item)"""
@@ -21,9 +23,11 @@ Entry = tuple[float, int, Item]
 class Timers:
     """When the silence of each item is to be looked at; an entry whose ticket is not its item's is void."""
 
-    __slots__ = ("_tickets", "_timers")
+    __slots__ = ("_tickets", "_timers", "behind")
 
     def __init__(self, zones: Iterable[str]) -> None:
+        self.behind = False
+        """More was due than the last tick could look at."""
         self._timers: dict[str, list[Entry]] = {zone: [] for zone in zones}
         self._tickets = 0
 
@@ -58,9 +62,15 @@ class Timers:
 
     def ring(self, zones: Mapping[str, LiveZone]) -> Iterator[tuple[LiveZone, Item]]:
         """The items whose silence has become too long for what they are; each must be settled before the next."""
+        self.behind = False
+        looks = 0
         for name, timers in self._timers.items():
             zone = zones[name]
             while timers and timers[0][0] <= zone.clock_s:
+                looks += 1
+                if looks > MOST_LOOKS_PER_TICK:
+                    self.behind = True
+                    return
                 _, ticket, item = heapq.heappop(timers)
                 if ticket != item.ticket:
                     continue

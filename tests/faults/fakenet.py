@@ -7,6 +7,7 @@ pace) is replaced. All that happens follows from the seed.
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -61,6 +62,14 @@ class FakeTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._pace.now_s
+
+    def run_in_executor(
+        self, _executor: Executor | None, func: Callable[..., Any], *args: object
+    ) -> asyncio.Future[Any]:
+        """Work for a thread is done at once: a thread would end at another moment every time."""
+        done = self.create_future()
+        done.set_result(func(*args))
+        return done
 
 
 class BoxClock:
