@@ -16,8 +16,9 @@ help:               ## this list
 demo: $(READY)      ## watch a simulated store being counted; ARGS="--seconds 20 --json" is passed on
 	@$(BIN)/tallygate demo $(ARGS)
 
+# Most tests wait for brokers, ports and readers: four at a time keep two cores busy.
 test: $(READY) system-packages  ## all tests but the long ones; ARGS="-k ledger" is passed on
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --ignore tests/interop $(ARGS)
+	$(BIN)/pytest -n 4 --dist loadfile -m "not slow" --ignore tests/interop $(ARGS)
 
 test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest -m slow $(ARGS)

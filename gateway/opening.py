@@ -1,7 +1,7 @@
 """How a gateway starts, pure: what its ledger and its own retained topics together say about the life before.
 
 A ledger that was restored from a backup knows less than the gateway has published. It must not number on from there
-under the old epoch, for consumers would take the new deltas for ones they have (CONTRACT rule 4).
+under the old epoch, for consumers would take the new deltas for ones they have (docs/mqtt.md, rule 4).
 """
 
 from collections.abc import Collection, Mapping

@@ -39,7 +39,9 @@ from readers.driver import Clock
 log = logging.getLogger(__name__)
 
 # A broker sends what is retained right after the subscription. Once `state` has come, it is enough that the rest has
-# been quiet for the first of these; that there is none at all takes longer to believe, over a mobile link.
+# been quiet for the first of these; that there is none at all takes longer to believe, over a mobile link. A marker of
+# our own could not shorten that: order is promised within a topic only (MQTT 5, section 4.6), and brokers that look up
+# what is retained beside the way may hand the marker over first.
 RETAINED_QUIET_S = 0.3
 RETAINED_SILENCE_S = 2.0
 RETAINED_LIMIT_S = 10.0
@@ -49,10 +51,10 @@ MAX_WAITING_ALERTS = 200
 MAX_WAITING_COMMANDS = 32
 # After each answer, and as long as it took: whoever asks without end gets half of the loop at most.
 LEAST_REST_S = 0.01
-# Whoever asks names the topic of the answer, and the verb; longer ones are not meant seriously.
 # What an asker may choose for the answer: brokers end the session of who publishes to anything stranger.
 PLAIN_TOPIC = re.compile(r"[A-Za-z0-9_.:@=/-]{1,256}")
 MAX_RESPONSE_LEVELS = 50
+# A longer verb is not meant seriously: of an unknown one, so much is repeated in topics and logs.
 MAX_VERB = 64
 # What an MQTT packet needs besides a payload: header, topic, properties.
 PACKET_OVERHEAD_BYTES = 1_024

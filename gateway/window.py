@@ -2,8 +2,8 @@
 
 Deltas go out in order, a bounded number in flight; a new connection starts again at the lowest one that was not
 acknowledged. A refusal stops the line: what is in flight gets its answers, then one delta after a pause tries whether
-the broker takes it now (CONTRACT rule 5). The caller maps packet identifiers to numbers and forgets them with their
-connection.
+the broker takes it now (docs/mqtt.md, rule 5). The caller maps packet identifiers to numbers and forgets them with
+their connection.
 """
 
 from dataclasses import dataclass

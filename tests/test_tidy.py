@@ -35,7 +35,7 @@ APACHE = re.compile(r"gateway\.(consumer(\..+)?|payloads)")
 # A heavy library stays behind few doors.
 DOORS = {
     "sllurp": {"readers.llrp.messages"},
-    "paho": {"gateway.consumer.mqtt"},
+    "paho": {"gateway.consumer.mqtt", "gateway.consumer.properties"},
     "aiosqlite": {"gateway.ledger", "gateway.consumer.store"},
     "prometheus_client": {"gateway.metrics"},
     "aiohttp": {"gateway.web.server"},

@@ -10,9 +10,8 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import lru_cache
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -36,6 +35,7 @@ from gateway.consumer.broker import (
 )
 from gateway.consumer.dial import dial, unreachable
 from gateway.consumer.inbox import Inbox
+from gateway.consumer.properties import from_paho, of_connect, size_of, to_paho
 
 # How often paho looks at its keepalive; a lost link is noticed at most this much later than it could be.
 MISC_INTERVAL_S = 0.5
@@ -72,7 +72,7 @@ class _Client(Client):
                 will.payload,
                 will.qos,
                 will.retain,
-                _properties(will.properties, PacketTypes.WILLMESSAGE) if five else None,
+                to_paho(will.properties, PacketTypes.WILLMESSAGE) if five else None,
             )
 
     def _create_socket(self) -> Any:
@@ -163,10 +163,10 @@ class Connection:
         Raises ConnectionEndedError, or PacketTooLargeError, which leaves the connection as it was.
         """
         client = self._live()
-        packed = _properties(properties) if self._options.version == 5 else None
+        packed = to_paho(properties) if self._options.version == 5 else None
         if self._maximum_packet_size is not None:
             size = len(topic.encode()) + len(payload) + PUBLISH_OVERHEAD_BYTES
-            size += _size_of(properties) if packed is not None else 0
+            size += size_of(properties) if packed is not None else 0
             if size > self._maximum_packet_size:
                 raise PacketTooLargeError(size, self._maximum_packet_size, topic)
         self._last_token += 1
@@ -259,16 +259,12 @@ class Connection:
         self._loop.add_reader(self._fd, self._read)
         self._timer = self._loop.call_later(MISC_INTERVAL_S, self._misc)
         if options.version == 5:
-            properties = _empty(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = options.session_expiry_s
-            if options.receive_maximum is not None:
-                properties.ReceiveMaximum = options.receive_maximum
             client.connect(
                 options.address.host,
                 options.address.port,
                 options.keepalive_s,
                 clean_start=options.clean_start,
-                properties=properties,
+                properties=of_connect(options),
             )
         else:
             client.connect(options.address.host, options.address.port, options.keepalive_s)
@@ -375,7 +371,7 @@ class Connection:
             topic = arrived.topic
         except UnicodeDecodeError:
             return  # A broker must not let such a topic through (MQTT 5, section 1.5.4); nobody subscribed to it.
-        message = Message(topic, bytes(arrived.payload), arrived.qos, arrived.retain, _received(arrived.properties))
+        message = Message(topic, bytes(arrived.payload), arrived.qos, arrived.retain, from_paho(arrived.properties))
         if self._on_message is not None:
             self._on_message(message)
         else:
@@ -403,64 +399,3 @@ class Connection:
 
 def _pending(connected: socket.socket) -> bool:
     return isinstance(connected, ssl.SSLSocket) and connected.fileno() >= 0 and connected.pending() > 0
-
-
-def _empty(packet: int) -> Properties:
-    return Properties(packet)  # type: ignore[no-untyped-call]  # paho does not annotate this class
-
-
-def _size_of(properties: MessageProperties) -> int:
-    """At most so many bytes of a PUBLISH: an identifier and a length before each text."""
-    texts = (properties.content_type or "", properties.response_topic or "")
-    return sum(len(text.encode()) for text in texts) + len(properties.correlation_data or b"") + 3 * 3 + 5
-
-
-class _Packed:
-    """Properties that go out with many messages, packed once: that costs as much as the rest of a message."""
-
-    def __init__(self, properties: Properties) -> None:
-        self._bytes: bytes = properties.pack()  # type: ignore[no-untyped-call]  # paho does not annotate it
-
-    def pack(self) -> bytes:
-        return self._bytes
-
-
-@lru_cache(maxsize=64)
-def _shared_properties(content_type: str | None, expiry_s: int | None, packet: int) -> Properties | None:
-    built = _built(MessageProperties(content_type=content_type, expiry_s=expiry_s), packet)
-    # To publish, paho asks of the properties only that they pack; a will it wants to inspect.
-    return cast("Properties", _Packed(built)) if built is not None and packet == PacketTypes.PUBLISH else built
-
-
-def _properties(wanted: MessageProperties, packet: int = PacketTypes.PUBLISH) -> Properties | None:
-    """The library's form of the properties; the ones that recur are built once, for that costs more than the packet."""
-    if wanted.response_topic is None and wanted.correlation_data is None:
-        return _shared_properties(wanted.content_type, wanted.expiry_s, packet)
-    return _built(wanted, packet)
-
-
-def _built(wanted: MessageProperties, packet: int) -> Properties | None:
-    if wanted == NO_PROPERTIES:
-        return None
-    built = _empty(packet)
-    if wanted.content_type is not None:
-        built.ContentType = wanted.content_type
-    if wanted.response_topic is not None:
-        built.ResponseTopic = wanted.response_topic
-    if wanted.correlation_data is not None:
-        built.CorrelationData = wanted.correlation_data
-    if wanted.expiry_s is not None:
-        built.MessageExpiryInterval = wanted.expiry_s
-    return built
-
-
-def _received(properties: Properties | None) -> MessageProperties:
-    if properties is None:
-        return NO_PROPERTIES
-    found = vars(properties)
-    return MessageProperties(
-        content_type=found.get("ContentType"),
-        response_topic=found.get("ResponseTopic"),
-        correlation_data=found.get("CorrelationData"),
-        expiry_s=found.get("MessageExpiryInterval"),
-    )

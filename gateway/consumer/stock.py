@@ -13,7 +13,7 @@ from gateway.payloads import Change, Delta, Row, stock_hash
 Key = tuple[str, str]
 """(gtin, zone)."""
 
-# In these states a zone's increases are not to be promised to anybody (CONTRACT rule 2).
+# In these states a zone's increases are not to be promised to anybody (docs/mqtt.md, rule 2).
 UNTRUSTED_STATES = frozenset({"stale", "learning"})
 
 

@@ -32,7 +32,7 @@ class Store(Protocol):
     """The stock of one gateway and how far it is applied.
 
     Each call that changes something is one transaction: after a crash it has happened wholly or not at all, and the
-    position is that of the stock (CONTRACT rule 7). The reading calls show what is committed and do not wait.
+    position is that of the stock (docs/mqtt.md, rule 7). The reading calls show what is committed and do not wait.
     """
 
     @property

@@ -14,7 +14,7 @@ US_PER_S = 1_000_000
 US_PER_DAY = 86_400 * US_PER_S
 # Counts that differ by less are the same: estimates are no whole numbers.
 LEAST_DIFFERENCE = 1e-6
-# Items in these zones can be taken by a customer (CONTRACT: sellable_accessible).
+# Items in these zones can be taken by a customer (sellable_accessible, docs/mqtt.md).
 SELLABLE_KINDS = frozenset({"sales_floor", "shelf"})
 
 
