@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.shop.air import Air
+from simulators.shop.board import NO_WEIGHING, Weighing, weighing
 from simulators.shop.day import Day, Fact
 from simulators.shop.floor import Floor
 from simulators.shop.people import People
@@ -60,6 +61,8 @@ class Recording:
     downtimes: list[tuple[int, int]]
     # (at_us, tag, zone or None: has left), sorted by time; the first facts are at `start_us`.
     truth: list[Fact]
+    # What scales and inputs said, and what lay on them.
+    weighing: Weighing = NO_WEIGHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,7 @@ class Scenario:
 
     def world(self, seed: int) -> tuple[Day, Air]:
         """What happens, and the air above it, at the opening."""
-        floor = Floor(self.plan, self._random(seed, "floor"))
-        day = People(self.plan, floor, self._random(seed, "people")).live()
+        day, floor = self._day(seed)
         return day, Air(self.plan, floor, day, [seed, zlib.crc32(self.name.encode()), 1])
 
     def record(self, seed: int | None = None, progress: Callable[[float], None] = lambda _: None) -> Recording:
@@ -95,6 +97,7 @@ class Scenario:
             antenna_events=sorted(recorder.antenna_events),
             downtimes=recorder.downtimes,
             truth=[fact for fact in day.truth if fact.at_us <= recorder.end_us],
+            weighing=weighing(self.plan, day, f"{self.name}/{seed}"),
             received_us=columns.received_us,
             taken_us=columns.taken_us,
             stamp_us=columns.stamp_us,
@@ -102,6 +105,14 @@ class Scenario:
             tag=columns.tag,
             rssi_dbm=columns.rssi_dbm,
         )
+
+    def weigh(self, seed: int) -> Weighing:
+        """The scales and inputs of a recording alone."""
+        return weighing(self.plan, self._day(seed)[0], f"{self.name}/{seed}")
+
+    def _day(self, seed: int) -> tuple[Day, Floor]:
+        floor = Floor(self.plan, self._random(seed, "floor"))
+        return People(self.plan, floor, self._random(seed, "people")).live(), floor
 
     def _random(self, seed: int, use: str) -> random.Random:
         return random.Random(f"{self.name}/{seed}/{use}")

@@ -7,7 +7,7 @@ cell creeps, drifts, is damped and noisy. Times are seconds since the shelf was 
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from random import Random
@@ -124,7 +124,7 @@ class Shelf:
             end_s = at_s + rng.uniform(*(LEAN_S if what == "lean" else HAND_S))
             change_g = self._visit(lying, end_s, rng) if what == "event" else 0.0
             lean_g = rng.uniform(*LEAN_G) if what == "lean" else 0.0
-            self.hands.append(Hand(at_s, end_s, _presses(at_s, end_s, rng), change_g, lean_g))
+            self.hands.append(Hand(at_s, end_s, presses(at_s, end_s, rng), change_g, lean_g))
         counts = {goods.gtin: goods.pieces for goods in self.goods}
         # Whoever came first may leave last: the count follows the order of leaving.
         for end_s, gtin, change in sorted(self._left):
@@ -163,39 +163,58 @@ class Shelf:
 
     def quiet(self) -> list[float]:
         """Moments at which nobody has touched the shelf for a while: one before each next hand, and the end."""
-        found, free_s = [], 0.0
-        for hand in self.hands:
-            if hand.start_s - free_s >= QUIET_S:
-                found.append(hand.start_s - 0.1)
-            free_s = max(free_s, hand.end_s)
-        if self.duration_s - free_s >= QUIET_S:
-            found.append(self.duration_s - 0.1)
-        return found
+        return quiet_moments(self.hands, self.duration_s)
 
     def samples(self) -> Iterator[Sample]:
         """What the scale says, value by value, in the order of time."""
-        habits, rng = self.habits, Random(f"{self.seed} scale")
-        starts = [hand.start_s for hand in self.hands]
-        longest_s = max((hand.end_s - hand.start_s for hand in self.hands), default=0.0)
-        shown_g = crept_g = settled_g = self._first_g
-        done, step_s = 0, 1 / habits.rate_hz
+        return weigh(self._first_g, self.hands, self.habits, self.duration_s, Random(f"{self.seed} scale"))
+
+
+def quiet_moments(hands: Sequence[Hand], duration_s: float) -> list[float]:
+    """Moments (seconds) at which no hand has been there for `QUIET_S`: one before each next hand, and the end."""
+    found, free_s = [], 0.0
+    for hand in hands:
+        if hand.start_s - free_s >= QUIET_S:
+            found.append(hand.start_s - 0.1)
+        free_s = max(free_s, hand.end_s)
+    if duration_s - free_s >= QUIET_S:
+        found.append(duration_s - 0.1)
+    return found
+
+
+def weigh(
+    first_g: float,
+    hands: Sequence[Hand],
+    habits: Habits,
+    duration_s: float,
+    rng: Random,
+    zero: Callable[[float], float] = lambda _: 0.0,
+) -> Iterator[Sample]:
+    """What a scale says of `first_g` and of the `hands` (in the order of their coming), value by value.
+
+    `zero` is how far the scale's zero is off at a moment (seconds, grams), beside what the habits say of it.
+    """
+    starts = [hand.start_s for hand in hands]
+    longest_s = max((hand.end_s - hand.start_s for hand in hands), default=0.0)
+    shown_g = crept_g = settled_g = first_g
+    done, step_s = 0, 1 / habits.rate_hz
+    before_g = shown_g
+    for number in range(int(duration_s * habits.rate_hz)):
+        at_s = number * step_s
+        while done < len(starts) and starts[done] + longest_s <= at_s:
+            settled_g += hands[done].change_g
+            done += 1
+        near = hands[done : bisect_right(starts, at_s)]
+        load_g = settled_g + sum(hand.load_g(at_s) for hand in near)
+        force_g = load_g + sum(hand.force_g(at_s) for hand in near)
+        shown_g += (force_g - shown_g) * min(1.0, step_s / DAMPING_S)
+        crept_g += (load_g - crept_g) * step_s / CREEP_S
+        drift_g = habits.drift_g * math.sin(2 * math.pi * at_s / DRIFT_PERIOD_S) + zero(at_s)
+        grams = shown_g + habits.creep_share * crept_g + drift_g + habits.zero_g + rng.gauss(0.0, habits.noise_g)
+        if habits.division_g:
+            grams = round(grams / habits.division_g) * habits.division_g
+        yield Sample(round(at_s * US_PER_S), grams, moving=abs(shown_g - before_g) > 6 * habits.noise_g)
         before_g = shown_g
-        for number in range(int(self.duration_s * habits.rate_hz)):
-            at_s = number * step_s
-            while done < len(starts) and starts[done] + longest_s <= at_s:
-                settled_g += self.hands[done].change_g
-                done += 1
-            near = self.hands[done : bisect_right(starts, at_s)]
-            load_g = settled_g + sum(hand.load_g(at_s) for hand in near)
-            force_g = load_g + sum(hand.force_g(at_s) for hand in near)
-            shown_g += (force_g - shown_g) * min(1.0, step_s / DAMPING_S)
-            crept_g += (load_g - crept_g) * step_s / CREEP_S
-            drift_g = habits.drift_g * math.sin(2 * math.pi * at_s / DRIFT_PERIOD_S)
-            grams = shown_g + habits.creep_share * crept_g + drift_g + habits.zero_g + rng.gauss(0.0, habits.noise_g)
-            if habits.division_g:
-                grams = round(grams / habits.division_g) * habits.division_g
-            yield Sample(round(at_s * US_PER_S), grams, moving=abs(shown_g - before_g) > 6 * habits.noise_g)
-            before_g = shown_g
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +249,8 @@ def _moments(per_hour: float, duration_s: float, rng: Random) -> Iterator[float]
         at_s += rng.expovariate(per_hour / 3600)
 
 
-def _presses(start_s: float, end_s: float, rng: Random) -> tuple[tuple[float, float, float], ...]:
-    """A few bumps within a visit."""
+def presses(start_s: float, end_s: float, rng: Random) -> tuple[tuple[float, float, float], ...]:
+    """A few bumps within a visit: (from, seconds, grams) each."""
     count = max(1, round((end_s - start_s) / 0.5)) if end_s - start_s < HAND_S[1] + 0.1 else 2
     length_s = (end_s - start_s) / count
     return tuple((start_s + index * length_s, length_s, rng.uniform(*HAND_G)) for index in range(count))

@@ -49,7 +49,9 @@ DOORS = {
         "gateway.opening",
         "gateway.consumer.decode",
         "gateway.trace.layouts",
+        "simulators.shop.gondola_plan",
         "simulators.shop.plan",
+        "simulators.shop.section",
     },
     "rich": {
         "gateway.cli.demo",

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gateway.cli.output import columns, pairs
+from gateway.cli.output import columns, pairs, table
 from gateway.evaluate.files import Pair
 from gateway.evaluate.grids import FLOOR
 from gateway.evaluate.interval import Interval
@@ -20,6 +20,7 @@ from gateway.evaluate.report import (
     kind_of_seeds,
     overall,
 )
+from gateway.evaluate.shelves import ShelfScore
 
 COUNTED = {By.PRODUCT: "per GTIN and zone", By.ZONE: "per zone"}
 # Names and widths of the numbers; what they mean stands in LEGEND.
@@ -44,6 +45,12 @@ LEGEND = (
     "count of a product is wrong; ghost: tags counted that do not exist"
 )
 
+SHELF_LEGEND = (
+    "looks: at bins that nobody has touched for 8 s; misled: wrong, and said to be confirmed; doubted: wrong and not "
+    "confirmed; shy: right and not confirmed; changes: by a hand that was alone; told: before the next hand came; p50, "
+    "p90: how long after the hand had left"
+)
+
 
 def as_text(found: ScenarioReport, by: By, *, whole_grid: bool) -> str:
     """A scenario's table."""
@@ -55,7 +62,28 @@ def as_text(found: ScenarioReport, by: By, *, whole_grid: bool) -> str:
         lines += [str(standing.of)[: columns()], _numbers(standing)]
     if found.best is not None:
         lines += ["", *_wrapped(_verdict(found.best))]
+    if found.shelves is not None:
+        lines += ["", *_of_shelves(found.shelves)]
     return "\n".join(lines)
+
+
+def _of_shelves(score: ShelfScore) -> list[str]:
+    """What was counted without tags: a line for each kind of bin."""
+    rows: list[tuple[str, ...]] = []
+    for kind, looks in score.kinds.items():
+        shares = (looks.misled, looks.doubted, looks.shy)
+        told = 100 * len(looks.delays_s) / max(1, looks.changes)
+        rows.append((
+            kind,
+            str(looks.looks),
+            *(f"{100 * part / max(1, looks.looks):.2f}" for part in shares),
+            str(looks.changes),
+            f"{told:.1f}",
+            *map(_seconds, looks.delay_quantiles_s),
+        ))  # fmt: skip
+    header = ("shelves", "looks", "misled%", "doubted%", "shy%", "changes", "told%", "p50s", "p90s")
+    end = f"at the end {score.wrong_pieces} of {score.pieces} pieces on shelves are counted wrong"
+    return [*table(header, rows).splitlines(), end, *_wrapped(SHELF_LEGEND)]
 
 
 def summary_text(reports: Sequence[ScenarioReport], by: By) -> str:
@@ -100,6 +128,7 @@ def as_json_lines(reports: Sequence[ScenarioReport], by: By) -> Iterator[dict[st
             "best_rival": str(each.best.of) if each.best else None,
             "ours_is": each.best.verdict.value if each.best else None,
             "no_worse": each.no_worse,
+            "shelves": each.shelves.as_json() if each.shelves else None,
         }
     whole = overall(reports)
     if whole is not None:

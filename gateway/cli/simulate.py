@@ -1,8 +1,11 @@
-"""`tallygate simulate`: a simulated store, as LLRP readers to connect to or as files to replay."""
+"""`tallygate simulate`: a simulated store, as readers and shelves to connect to or as files to replay."""
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +17,7 @@ from simulators.export import export, shop_toml
 from simulators.recording import Recording, Scenario, load_scenario, scenario_names
 from simulators.shop.live import LiveReader, LiveStore, serve_store
 from simulators.shop.plan import ScenarioError
+from simulators.shop.ports import LivePort, serve_ports
 
 HOST = "127.0.0.1"
 # How often the truth is told to machines.
@@ -42,8 +46,8 @@ def simulate(
 ) -> None:
     """Simulates a store whose truth is known: people, fading, walls, faults.
 
-    Serves the scenario's readers over LLRP on this machine, in real time, until Ctrl-C; or writes the whole scenario
-    into CSV files at once (--export), for `replay` and `evaluate`.
+    Serves the scenario's readers over LLRP on this machine, its shelves on serial ports, in real time, until Ctrl-C; or
+    writes the whole scenario into CSV files at once (--export), for `replay` and `evaluate`.
     """
     if scenario is None:
         _list(as_json=as_json)
@@ -105,8 +109,8 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     clock = WallClock()
     store = LiveStore(scenario, seed, clock.now_us())
-    async with serve_store(store, clock, HOST, first_port) as readers:
-        _announce(scenario, seed, readers, config, as_json=as_json)
+    async with serve_store(store, clock, HOST, first_port) as readers, _serial_ports(store, clock) as ports:
+        _announce(scenario, seed, readers, ports, config, as_json=as_json)
         left_s = clock.seconds_until(store.ends_us)
         ends = loop.time() + (left_s if seconds is None else min(left_s, seconds))
         while not stop.is_set() and loop.time() < ends:
@@ -118,21 +122,40 @@ async def _serve(
                     print_json(_report(store, readers, clock.now_us()))
 
 
-def _configuration(scenario: Scenario, readers: list[LiveReader]) -> str:
+@asynccontextmanager
+async def _serial_ports(store: LiveStore, clock: WallClock) -> AsyncIterator[list[LivePort]]:
+    """The store's serial devices, under names that last as long as they do."""
+    with TemporaryDirectory(prefix="tallygate-") as folder, serve_ports(store, clock, Path(folder)) as ports:
+        yield ports
+
+
+def _configuration(scenario: Scenario, readers: Sequence[LiveReader], ports: Sequence[LivePort] = ()) -> str:
     """A gateway of its own with the built-in broker, all on this machine."""
     head = (
         f'[site]\nid = "{scenario.name}"\ngateway = "gw-1"\n\n'
         f'[mqtt]\nurl = "embedded://{HOST}:1883"\n\n'
         '[ledger]\npath = "ledger.db"\n\n'
     )
-    return head + shop_toml(scenario.plan, {reader.mount.id: reader.url for reader in readers})
+    return head + shop_toml(scenario.plan, _urls(readers, ports))
 
 
-def _announce(scenario: Scenario, seed: int, readers: list[LiveReader], config: Path | None, *, as_json: bool) -> None:
+def _urls(readers: Sequence[LiveReader], ports: Sequence[LivePort]) -> dict[str, str]:
+    return {reader.mount.id: reader.url for reader in readers} | {port.id: port.url for port in ports}
+
+
+def _announce(
+    scenario: Scenario,
+    seed: int,
+    readers: Sequence[LiveReader],
+    ports: Sequence[LivePort],
+    config: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     if config is not None:
-        config.write_text(_configuration(scenario, readers), encoding="utf-8")
+        config.write_text(_configuration(scenario, readers, ports), encoding="utf-8")
     if as_json:
-        urls = {reader.mount.id: reader.url for reader in readers}
+        urls = _urls(readers, ports)
         print_json(
             {"scenario": scenario.name, "seed": seed, "readers": urls, "config": str(config) if config else None}
         )
@@ -142,6 +165,7 @@ def _announce(scenario: Scenario, seed: int, readers: list[LiveReader], config: 
         (reader.mount.id, reader.url, ", ".join(f"{mount.port}: {mount.zone}" for mount in reader.mount.antennas))
         for reader in readers
     ]
+    rows += [(port.id, port.url, port.about) for port in ports]
     print(table(("reader", "url", "antennas"), rows))
     if config is not None:
         print(f"\nconfiguration written; in another terminal: tallygate run --config {config}")
@@ -149,13 +173,15 @@ def _announce(scenario: Scenario, seed: int, readers: list[LiveReader], config: 
         print("\n--config FILE writes a configuration that fits")
 
 
-def _report(store: LiveStore, readers: list[LiveReader], now_us: int) -> dict[str, Any]:
-    """The truth by zone, and who is connected."""
+def _report(store: LiveStore, readers: Sequence[LiveReader], now_us: int) -> dict[str, Any]:
+    """The truth by zone and by bin, and who is connected."""
     zones = {zone.id: 0 for zone in store.plan.zones}
     for (_, zone), quantity in store.truth(now_us).items():
         zones[zone] += quantity
+    shelves = {f"{gondola}:{channel}": pieces for (gondola, channel), pieces in store.lying(now_us).items()}
     return {
         "elapsed_s": round((now_us - store.opened_us) / 1e6, 1),
         "connected": [reader.mount.id for reader in readers if reader.server.connected],
         "truth": zones,
+        **({"shelves": shelves} if shelves else {}),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from gateway.evaluate.changes import Changes
 from gateway.evaluate.score import Counts, Score
 from simulators.recording import Recording, Scenario
+from simulators.shop.board import Weighing
 from simulators.shop.day import Fact
 from simulators.shop.recorder import AntennaEvent, LinkEvent
 
@@ -23,6 +24,8 @@ RULE_SOURCES = (
     "gateway/evaluate/rules/*.py",
 )
 COLUMNS = ("received_us", "taken_us", "stamp_us", "antenna", "tag", "rssi_dbm")
+# Scales are played again: that takes a second.
+LEFT_OUT = (*COLUMNS, "weighing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ class Cache:
             return scenario.record(seed)
         path = self._path("npz", self.store, repr(scenario.plan), seed)
         if path.exists():
-            return _load(path)
+            return _load(path, scenario.weigh(seed))
         recording = scenario.record(seed)
-        rest = {field.name: getattr(recording, field.name) for field in fields(recording) if field.name not in COLUMNS}
+        rest = {field.name: getattr(recording, field.name) for field in fields(recording) if field.name not in LEFT_OUT}
         rest["epcs"] = [epc.hex() for epc in recording.epcs]
         partial = path.with_suffix(".part.npz")
         columns = {name: getattr(recording, name) for name in COLUMNS}
@@ -84,7 +87,7 @@ def _state(patterns: Iterable[str]) -> str:
     return state.hexdigest()
 
 
-def _load(path: Path) -> Recording:
+def _load(path: Path, weighing: Weighing) -> Recording:
     with np.load(path) as kept:
         rest = json.loads(str(kept["rest"]))
         columns = {name: kept[name] for name in COLUMNS}
@@ -94,7 +97,7 @@ def _load(path: Path) -> Recording:
     rest["links"] = [LinkEvent(*row) for row in rest["links"]]
     rest["antenna_events"] = [AntennaEvent(*row) for row in rest["antenna_events"]]
     rest["truth"] = [Fact(*row) for row in rest["truth"]]
-    return Recording(**rest, **columns)
+    return Recording(**rest, **columns, weighing=weighing)
 
 
 def _score(values: dict[str, Any]) -> Score:

@@ -7,9 +7,10 @@ from gateway.evaluate.cache import Cache
 from gateway.evaluate.grids import FLOOR, GRIDS, OURS
 from gateway.evaluate.readings import Readings
 from gateway.evaluate.rules.floor import Floor
-from gateway.evaluate.rules.ours import Ours
+from gateway.evaluate.rules.ours import Ours, Played
 from gateway.evaluate.rules.rule import Rule
 from gateway.evaluate.score import Score, score
+from gateway.evaluate.shelves import ShelfScore, score_shelves
 from simulators.recording import load_scenario
 
 
@@ -22,13 +23,14 @@ class Entry(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One rule at one setting on one recording."""
+    """One rule at one setting on one recording; `shelves` where it counts any."""
 
     scenario: str
     seed: int
     rule: str
     setting: str
     score: Score
+    shelves: ShelfScore | None = None
 
 
 class Job(NamedTuple):
@@ -53,11 +55,22 @@ def measure(job: Job) -> list[Outcome]:
     readings: Readings | None = None
     found = []
     for entry in job.entries:
-        points = None if entry.rule == OURS else job.cache.score(scenario, job.seed, repr(entry))
-        if points is None:
+        points, shelves = job.cache.score(scenario, job.seed, repr(entry)), None
+        if isinstance(entry.run, Ours):
+            readings = readings or Readings.of(job.cache.recording(scenario, job.seed))
+            played = entry.run.play(readings)
+            points, shelves = score(readings, played.tracks), _of_shelves(readings, played)
+        elif points is None:
             readings = readings or Readings.of(job.cache.recording(scenario, job.seed))
             points = score(readings, entry.run(readings))
-            if entry.rule != OURS:
-                job.cache.keep_score(scenario, job.seed, repr(entry), points)
-        found.append(Outcome(job.scenario, job.seed, entry.rule, entry.setting, points))
+            job.cache.keep_score(scenario, job.seed, repr(entry), points)
+        found.append(Outcome(job.scenario, job.seed, entry.rule, entry.setting, points, shelves))
     return found
+
+
+def _of_shelves(readings: Readings, played: Played) -> ShelfScore | None:
+    """The score of the scenario's gondolas, where it has any."""
+    weighing = readings.recording.weighing
+    if not weighing.days:
+        return None
+    return score_shelves(weighing, readings.start_us, readings.end_us, played.words, played.rows)

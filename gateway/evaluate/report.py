@@ -13,6 +13,7 @@ from gateway.evaluate.grids import FLOOR, OURS
 from gateway.evaluate.interval import Interval, of_mean
 from gateway.evaluate.measure import Outcome
 from gateway.evaluate.score import Counts, Score
+from gateway.evaluate.shelves import ShelfScore, total
 
 # Seeds from here on are for reporting; what is below may be used to choose parameters.
 FIRST_REPORTING_SEED = 1001
@@ -80,7 +81,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioReport:
-    """All rules on one scenario; `rivals` in the order of their grids, `items` the mean true count."""
+    """All rules on one scenario; `rivals` in the order of their grids, `items` the mean true count.
+
+    `shelves`: what ours counted without tags, over all seeds.
+    """
 
     scenario: str
     seeds: tuple[int, ...]
@@ -90,6 +94,7 @@ class ScenarioReport:
     ours: Standing
     floor: Standing
     rivals: tuple[Standing, ...]
+    shelves: ShelfScore | None = None
 
     @property
     def name(self) -> str:
@@ -131,6 +136,7 @@ class Overall:
 def report(scenario: str, outcomes: Sequence[Outcome], by: By) -> ScenarioReport:
     """What the outcomes of one scenario say."""
     scores: dict[Setting, dict[int, Score]] = {}
+    shelves = [outcome.shelves for outcome in outcomes if outcome.shelves is not None]
     for outcome in outcomes:
         scores.setdefault(Setting(outcome.rule, outcome.setting), {})[outcome.seed] = outcome.score
     ours, floor = scores.pop(Setting(OURS, "")), scores.pop(Setting(FLOOR, ""))
@@ -148,6 +154,7 @@ def report(scenario: str, outcomes: Sequence[Outcome], by: By) -> ScenarioReport
         ours=standing(Setting(OURS, ""), ours),
         floor=standing(Setting(FLOOR, ""), floor),
         rivals=tuple(standing(of, mine) for of, mine in scores.items()),
+        shelves=total(shelves) if shelves else None,
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from simulators.shelf import Hand
+from simulators.shop.gondola_plan import GondolaPlan
 from simulators.shop.plan import Place
 
 
@@ -42,6 +44,35 @@ class Fact(NamedTuple):
     zone: str | None
 
 
+class Lying(NamedTuple):
+    """From this moment on so many pieces of a product lie in a bin; both count in their gondola's plan."""
+
+    at_us: int
+    bin: int
+    product: int
+    pieces: int
+
+
+class Visit(NamedTuple):
+    """A hand on a bin (its times are seconds from the opening), and where on the plate it works."""
+
+    hand: Hand
+    at_mm: float
+
+
+@dataclass(slots=True)
+class GondolaDay:
+    """What happens to a gondola: visits bin by bin, and what lies there, in the order of time.
+
+    `first_g`: what lies in each bin at the opening, as (grams, place in mm) piece by piece.
+    """
+
+    plan: GondolaPlan
+    first_g: list[list[tuple[float, float]]]
+    visits: list[list[Visit]]
+    truth: list[Lying] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Day:
     """All tags by index, and everything that happens to them; lists in order of time once the day is over."""
@@ -51,9 +82,14 @@ class Day:
     motions: list[Motion] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     truth: list[Fact] = field(default_factory=list)
+    gondolas: list[GondolaDay] = field(default_factory=list)
 
     def sort(self) -> None:
         """Bring everything into the order of time; what happens at one moment stays in the order of its telling."""
         self.motions.sort(key=lambda motion: motion.at_us)
         self.blocks.sort(key=lambda block: block.at_us)
         self.truth.sort(key=lambda fact: fact.at_us)
+        for gondola in self.gondolas:
+            gondola.truth.sort(key=lambda lying: lying.at_us)
+            for visits in gondola.visits:
+                visits.sort(key=lambda visit: visit.hand.start_s)

@@ -28,6 +28,7 @@ class Floor:
         self.zones = {zone.id: zone for zone in plan.zones}
         self.fixtures: list[Fixture] = []
         self.within: dict[str, list[Fixture]] = {}
+        self._gondolas = {gondola.zone for gondola in plan.gondolas}
         for zone in plan.zones:
             for at in _spread(zone):
                 metal = rng.random() < zone.metal_share
@@ -37,8 +38,8 @@ class Floor:
                 self.within.setdefault(zone.id, []).append(fixture)
 
     def of_kind(self, *kinds: ZoneKind) -> list[str]:
-        """The ids of the zones of some kinds."""
-        return [zone.id for zone in self.zones.values() if zone.kind in kinds]
+        """The ids of the zones of some kinds; a gondola's is a matter of those who come to it."""
+        return [zone.id for zone in self.zones.values() if zone.kind in kinds and zone.id not in self._gondolas]
 
     def point(self, zone: str, rng: random.Random) -> Place:
         """Somewhere in a zone, at the height of hands."""

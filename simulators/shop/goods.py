@@ -32,7 +32,10 @@ class Goods:
 
     def make(self, article: int | None = None) -> tuple[bytes, str]:
         """EPC and GTIN-14 of a new item, of this article or any."""
-        prefix, reference = self._rng.choice(self._articles) if article is None else self._articles[article]
+        return self.make_of(*(self._rng.choice(self._articles) if article is None else self._articles[article]))
+
+    def make_of(self, prefix: str, reference: str) -> tuple[bytes, str]:
+        """EPC and GTIN-14 of a new item of a company's product."""
         while (epc := sgtin_96(prefix, reference, self._rng.randrange(1 << _SERIAL_BITS))) in self._made:
             pass
         self._made.add(epc)

@@ -39,7 +39,13 @@ class Hands:
         self._zone_of: dict[int, str | None] = {}
 
     def new_item(self, zone: str, article: int | None) -> int:
-        epc, gtin = self.goods.make(article)
+        return self._enter(zone, *self.goods.make(article))
+
+    def new_item_of(self, zone: str, prefix: str, reference: str) -> int:
+        """One of a product that the shop's articles know nothing of."""
+        return self._enter(zone, *self.goods.make_of(prefix, reference))
+
+    def _enter(self, zone: str, epc: bytes, gtin: str) -> int:
         self.day.epcs.append(epc)
         self.day.gtins.append(gtin)
         item = len(self.day.epcs) - 1
@@ -70,6 +76,10 @@ class Hands:
         if not items:
             return
         self.on[fixture] += items
+        self.set_down(items, fixture)
+
+    def set_down(self, items: list[int], fixture: int) -> None:
+        """Put them where no other hand looks for things."""
         self.lay(items, fixture)
         for item in items:
             self._say(self.now_us, item, self._floor.fixtures[fixture].zone)
@@ -107,6 +117,9 @@ class Hands:
         """A fixture with something on it."""
         full = [f.number for zone in self._floor.of_kind(*kinds) for f in self._floor.within[zone] if self.on[f.number]]
         return self._rng.choice(full) if full else None
+
+    def zone_of(self, fixture: int) -> str:
+        return self._floor.fixtures[fixture].zone
 
     def place(self, fixture: int) -> Place:
         x, y = self._floor.fixtures[fixture].at

@@ -14,6 +14,7 @@ from simulators.llrp.device import ReaderDevice
 from simulators.llrp.personality import Personality, ReaderClock
 from simulators.llrp.server import ReaderServer, serve_reader
 from simulators.recording import Scenario
+from simulators.shop.board import Weighing, weighing
 from simulators.shop.goods import ghost_of
 from simulators.shop.plan import Fault, ReaderMount
 
@@ -35,6 +36,7 @@ class LiveStore:
         self.day, self.air = scenario.world(seed)
         self.ahead_us = opened_us - round(self.plan.start.timestamp() * _US_PER_S)
         self.rng = random.Random(f"{scenario.name}/{seed}/live")
+        self._named = f"{scenario.name}/{seed}"
         # (reader, port) of antennas that are pulled though their reader does not notice.
         self.pulled: set[tuple[str, int]] = set()
 
@@ -43,13 +45,28 @@ class LiveStore:
         return _LiveField(self, reader)
 
     def truth(self, now_us: int) -> dict[tuple[str, str], int]:
-        """Items by GTIN-14 and zone at a moment."""
+        """Tagged items by GTIN-14 and zone at a moment."""
         where: dict[int, str | None] = {}
         for fact in self.day.truth:
             if fact.at_us + self.ahead_us > now_us:
                 break
             where[fact.tag] = fact.zone
         return dict(Counter((self.day.gtins[tag], zone) for tag, zone in where.items() if zone))
+
+    def weighing(self) -> Weighing:
+        """What the boards of its gondolas say, from its own hour on."""
+        return weighing(self.plan, self.day, self._named)
+
+    def lying(self, now_us: int) -> dict[tuple[str, int], int]:
+        """Pieces by gondola and channel of their bin at a moment."""
+        pieces: Counter[tuple[str, int]] = Counter()
+        for day in self.day.gondolas:
+            last = {
+                (lying.bin, lying.product): lying.pieces for lying in day.truth if lying.at_us + self.ahead_us <= now_us
+            }
+            for (number, _), count in last.items():
+                pieces[day.plan.id, day.plan.bins[number].channel] += count
+        return dict(pieces)
 
 
 class _LiveField:
@@ -94,13 +111,13 @@ class LiveReader:
 async def serve_store(
     store: LiveStore, clock: Clock, host: str, first_port: int = 0
 ) -> AsyncIterator[list[LiveReader]]:
-    """Serve every reader of the store; ports are consecutive from `first_port`, or any free ones for 0.
+    """Serve every LLRP reader of the store; ports are consecutive from `first_port`, or any free ones for 0.
 
     Faults happen at their time as long as the context lasts. Raises OSError where a port is taken.
     """
     async with AsyncExitStack() as stack:
         readers = []
-        for number, mount in enumerate(store.plan.readers):
+        for number, mount in enumerate(mount for mount in store.plan.readers if mount.wire == "llrp"):
             device = ReaderDevice(store.field(mount), _personality(store, mount))
             server = await stack.enter_async_context(serve_reader(device, host=host, clock=clock))
             port = first_port + number if first_port else 0

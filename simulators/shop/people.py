@@ -9,7 +9,9 @@ from simulators.layout import ZoneKind
 from simulators.shop.day import Day
 from simulators.shop.floor import Floor
 from simulators.shop.hands import Hands, Trip
-from simulators.shop.plan import Delivery, Place, ShopPlan, Span
+from simulators.shop.plan import Delivery, Place, ShopPlan
+from simulators.shop.section import Span
+from simulators.shop.shoppers import Gondola
 
 _S_PER_HOUR = 3600.0
 _US_PER_S = 1e6
@@ -37,6 +39,19 @@ class People:
         self._floor = floor
         self._rng = rng
         self._hands = Hands(plan, floor, rng)
+        stores = [fixture.number for zone in floor.of_kind(ZoneKind.BACKROOM) for fixture in floor.within[zone]]
+        self._gondolas = [
+            Gondola(
+                gondola,
+                [fixture.number for fixture in floor.within[gondola.zone]],
+                rng.choice(stores) if stores else None,
+                self._hands,
+                rng,
+                self._pay,
+            )
+            for gondola in plan.gondolas
+        ]
+        self._hands.day.gondolas += [gondola.day for gondola in self._gondolas]
         self._sold: list[int] = []
         self._turns: list[_Turn] = []
         self._number = 0
@@ -80,6 +95,10 @@ class People:
         for fixture in self._floor.fixtures:
             per_hour = self._floor.zones[fixture.zone].blocks_per_hour
             self._schedule(self._onlookers(fixture.number, per_hour), 0.0)
+        for gondola in self._gondolas:
+            shoppers = gondola.day.plan.shoppers
+            self._come(shoppers.per_hour, gondola.shopper, lambda: not self._is_closed())
+            self._come(shoppers.refills_per_hour, gondola.refill)
         for delivery in self._plan.deliveries:
             self._schedule(self._delivery(delivery), delivery.at_s)
         if habits.closing_s is not None:
@@ -157,8 +176,7 @@ class People:
             self._hands.put_down([item], goal)
             items = [other for other in items if other != item]
         if bought:
-            place = yield from self._visit(bought, place, habits.queue_s, ZoneKind.CHECKOUT)
-            yield from self._leave(bought, place)
+            yield from self._pay(bought, place)
 
     def _look_around(self, items: list[int], place: Place) -> Generator[float, None, Place]:
         """Walk about with things in the hand, perhaps close by another zone."""
@@ -257,6 +275,11 @@ class People:
         self._hands.hold(items, to)
         yield self._rng.uniform(*stay_s)
         return to
+
+    def _pay(self, items: list[int], place: Place) -> Trip:
+        """To the till and out."""
+        place = yield from self._visit(items, place, self._habits.queue_s, ZoneKind.CHECKOUT)
+        yield from self._leave(items, place)
 
     def _leave(self, items: list[int], place: Place, hidden_db: float = 0.0) -> Trip:
         """Out by the door, where there is one, and into the street."""

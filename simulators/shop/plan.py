@@ -9,30 +9,21 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from simulators.layout import ZoneKind
+from simulators.shop.gondola_plan import BinPlan, CellPlan, GondolaPlan, ProductPlan, Scales, ShelfFault, Shoppers
+from simulators.shop.section import Identifier, NotNegative, Positive, Section, Share, Span
 
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Point = tuple[float, float]
 Place = tuple[float, float, float]
-Span = tuple[NotNegative, NotNegative]
 
 
 class ScenarioError(ValueError):
     """A scenario file that cannot be used: every problem, one a line, with the key and what was expected."""
 
 
-class _Section(BaseModel):
-    """A table of the file: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ZoneArea(_Section):
+class ZoneArea(Section):
     """A zone: the rectangle that it takes, and what stands in it."""
 
     id: Identifier
@@ -57,7 +48,7 @@ class ZoneArea(_Section):
         return self
 
 
-class Wall(_Section):
+class Wall(Section):
     """A wall in the plan, from the floor to the ceiling."""
 
     from_: Annotated[Point, Field(alias="from")]
@@ -66,7 +57,7 @@ class Wall(_Section):
     loss_db: Positive = 3.0
 
 
-class AntennaMount(_Section):
+class AntennaMount(Section):
     """One antenna: where it hangs, where it looks, how long its turn lasts."""
 
     port: Annotated[int, Field(ge=1, le=65_535)]
@@ -78,7 +69,7 @@ class AntennaMount(_Section):
     power_dbm: Annotated[float, Field(ge=0, le=36)] = 30.0
 
 
-class ReaderClock(_Section):
+class ReaderClock(Section):
     """How a reader's own clock differs from true UTC."""
 
     offset_s: float = 0.0
@@ -87,7 +78,7 @@ class ReaderClock(_Section):
     uptime: bool = False
 
 
-class ReaderMount(_Section):
+class ReaderMount(Section):
     """One reader and its antennas, which take turns in the order of the file."""
 
     id: Identifier
@@ -99,12 +90,14 @@ class ReaderMount(_Section):
     target: Literal["single", "dual"] = "single"
     # Nobody transmits for so long after each round of the antennas.
     idle_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    # How it is reached where it is served live: over LLRP, or as a module on a serial port.
+    wire: Literal["llrp", "m100"] = "llrp"
     # Reads are sent in batches.
     report_ms: Annotated[int, Field(ge=1, le=10_000)] = 250
     clock: ReaderClock = ReaderClock()
 
 
-class Habits(_Section):
+class Habits(Section):
     """Who comes, how often, and what they do. Spans are (shortest, longest) in seconds."""
 
     customers_per_hour: NotNegative = 0.0
@@ -134,7 +127,7 @@ class Habits(_Section):
     closing_s: Positive | None = None
 
 
-class Delivery(_Section):
+class Delivery(Section):
     """A lorry: boxes stand in receiving, then go to the back room in loads."""
 
     at_s: NotNegative
@@ -143,7 +136,7 @@ class Delivery(_Section):
     standing_s: Span = (120.0, 600.0)
 
 
-class Noise(_Section):
+class Noise(Section):
     """What the air does to reads."""
 
     # Multipath of a tag that lies still: standard deviation one way, so twice that in RSSI; its times of change.
@@ -165,7 +158,7 @@ class Noise(_Section):
     rarest_s: Positive = 200.0
 
 
-class Fault(_Section):
+class Fault(Section):
     """Something breaks. Which of `reader` and `antenna` it needs depends on its kind."""
 
     kind: Literal["cable", "reboot", "frozen", "network", "gateway", "clock"]
@@ -189,7 +182,7 @@ class Fault(_Section):
         return self
 
 
-class ShopPlan(_Section):
+class ShopPlan(Section):
     """A scenario file."""
 
     about: str
@@ -204,10 +197,12 @@ class ShopPlan(_Section):
     deliveries: tuple[Delivery, ...] = ()
     noise: Noise = Noise()
     faults: tuple[Fault, ...] = ()
+    gondolas: tuple[GondolaPlan, ...] = ()
 
     @model_validator(mode="after")
     def _has_unique_names(self) -> Self:
-        zones, readers = [zone.id for zone in self.zones], [reader.id for reader in self.readers]
+        zones = [zone.id for zone in self.zones]
+        readers = [*(reader.id for reader in self.readers), *(gondola.id for gondola in self.gondolas)]
         for kind, ids in (("zones", zones), ("readers", readers)):
             if len(set(ids)) < len(ids):
                 raise ValueError(f"two {kind} have the same id")
@@ -225,6 +220,9 @@ class ShopPlan(_Section):
                 if antenna.zone not in zones:
                     hint = _nearest(antenna.zone, zones)
                     raise ValueError(f"reader {reader.id}, port {antenna.port}: no zone {antenna.zone!r}{hint}")
+        for gondola in self.gondolas:
+            if gondola.zone not in zones:
+                raise ValueError(f"gondola {gondola.id}: no zone {gondola.zone!r}{_nearest(gondola.zone, zones)}")
         for fault in self.faults:
             if fault.reader is not None and fault.reader not in ports:
                 raise ValueError(f"{fault.kind} fault: no reader {fault.reader!r}{_nearest(fault.reader, ports)}")
@@ -277,6 +275,13 @@ _TABLES: dict[str, type[BaseModel]] = {
     "deliveries": Delivery,
     "noise": Noise,
     "faults": Fault,
+    "gondolas": GondolaPlan,
+    "products": ProductPlan,
+    "bins": BinPlan,
+    "cells": CellPlan,
+    "scales": Scales,
+    "shoppers": Shoppers,
+    "shelf_faults": ShelfFault,
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from simulators.export import export, shop_toml
-from tests.simulators.shops import BUSY, shop
+from tests.simulators.shops import BUSY, GONDOLA, shop
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -43,6 +43,18 @@ def test_the_files(files: dict[str, Path]) -> None:
     assert [(row["state"], row["antenna"]) for row in links] == [("down", ""), ("up", ""), ("down", "1"), ("up", "1")]
     assert [int(row["time"]) for row in links] == sorted(int(row["time"]) for row in links)
     assert {row["reader"] for row in _rows(files["reads.csv"])} == {"ceiling"}
+
+
+def test_what_shelves_said_and_what_lay_there(tmp_path: Path) -> None:
+    scenario = shop(GONDOLA, hours=0.05)
+    recording = scenario.record(1)
+    paths = {path.name: path for path in export(recording, scenario.plan, tmp_path, lambda _: None)}
+    values, lying = _rows(paths["weights.csv"]), _rows(paths["shelves.csv"])
+    assert len(values) == len(recording.weighing.at_us)
+    assert {row["what"] for row in values} == {"stable", "moving", "input"}
+    assert {int(row["channel"]) for row in values} == set(range(1, 9))
+    assert len(lying) == len(recording.weighing.days[0].truth)
+    assert {row["gtin"] for row in lying if row["channel"] == "1"} >= {"04012345678901"}
 
 
 def test_the_configuration() -> None:

@@ -1,7 +1,7 @@
 """A scenario in real time, in front of a real gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -16,9 +16,11 @@ from gateway.daemon import open_gateway
 from simulators.clock import WallClock
 from simulators.recording import Scenario
 from simulators.shop.live import LiveReader, LiveStore, serve_store
+from simulators.shop.plan import parse_plan
+from simulators.shop.ports import LivePort, serve_ports
 from tests.broker import Broker
 from tests.rig import eventually, ours, running
-from tests.simulators.shops import shop, table
+from tests.simulators.shops import GONDOLA, shop, table
 
 HOST = "127.0.0.1"
 LIMIT_S = 40.0
@@ -33,8 +35,10 @@ def _room(*faults: dict[str, Any]) -> Scenario:
     return shop(**room)
 
 
-def _opened(scenario: Scenario, readers: list[LiveReader], broker: Broker, folder: Path) -> Any:
-    text = _configuration(scenario, readers).replace("embedded://127.0.0.1:1883", broker.url)
+def _opened(
+    scenario: Scenario, readers: list[LiveReader], broker: Broker, folder: Path, ports: Sequence[LivePort] = ()
+) -> Any:
+    text = _configuration(scenario, readers, ports).replace("embedded://127.0.0.1:1883", broker.url)
     text += "\n[http]\nlisten = '127.0.0.1:0'\n"
     return open_gateway(parse(text, folder / "tallygate.toml"), SystemClock(), Random(1))
 
@@ -43,6 +47,25 @@ def _opened(scenario: Scenario, readers: list[LiveReader], broker: Broker, folde
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
     async with Broker(tmp_path / "broker") as running_broker:
         yield running_broker
+
+
+async def test_a_gateway_counts_a_gondola_on_serial_ports(broker: Broker, tmp_path: Path) -> None:
+    still = table(GONDOLA)
+    still["gondolas"][0]["shoppers"] = {"per_hour": 0.0, "refills_per_hour": 0.0}
+    clock, scenario = WallClock(), Scenario("test", parse_plan(still, "test.toml"))
+    store = LiveStore(scenario, 1, clock.now_us())
+    with serve_ports(store, clock, tmp_path) as ports:
+        assert [port.id for port in ports] == ["module", "board"]
+        async with _opened(scenario, [], broker, tmp_path, ports) as gateway, running(gateway):
+            bins = gateway.shelves.bins
+            # Bins of several products wait until they were empty once.
+            sure = {("board", channel): pieces for channel, pieces in ((1, 9), (5, 6), (6, 2))}
+            await eventually(
+                lambda: {place: sum(count for _, count, _ in bins[place].counts()) for place in sure} == sure,
+                limit_s=LIMIT_S,
+            )
+            await eventually(lambda: gateway.fleet.members["module"].reads > 0, limit_s=LIMIT_S)
+    assert store.lying(clock.now_us()) == sure | {("board", 2): 8, ("board", 3): 10}
 
 
 async def test_a_gateway_counts_it(broker: Broker, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli import app
 from gateway.evaluate.grids import GRIDS
 from simulators.recording import load_scenario
+from tests.simulators.shops import GONDOLA
 
 TINY = """
 about = "Two racks and a back room for a quarter of an hour."
@@ -119,6 +120,20 @@ def test_ours_alone(scenario: Path) -> None:
     result = run(scenario, "--seeds", "1", "--rules", "none")
     assert result.exit_code == 0
     assert "best single rival" not in result.stdout
+
+
+def test_shelves_are_scored_beside_the_tags(tmp_path: Path) -> None:
+    path = tmp_path / "shelf.toml"
+    path.write_text(GONDOLA.replace("hours = 0.5", "hours = 0.05"), encoding="utf-8")
+    result = run(path, "--seeds", "2", "--rules", "none")
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert re.search(r"shelves +looks +misled% ", result.stdout)
+    (end,) = re.findall(r"at the end (\d+) of (\d+) pieces on shelves", result.stdout)
+    told = json.loads(run(path, "--seeds", "2", "--rules", "none", "--json").stdout.splitlines()[0])["shelves"]
+    assert (told["wrong_at_the_end"], told["pieces_at_the_end"]) == tuple(map(int, end))
+    assert set(told["bins"]) == {"all bins", "scale", "mixed bin", "plate, lanes", "pusher", "slots"}
+    assert told["bins"]["all bins"]["looks"] == sum(told["bins"][kind]["looks"] for kind in told["bins"]) / 2
 
 
 def test_a_picture(scenario: Path, tmp_path: Path) -> None:
