@@ -1,23 +1,14 @@
 """What tests of drivers share: a sink that can be waited on, a driver at work, and that it leaves nothing behind."""
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from readers.driver import Driver, ReaderError
-from readers.model import (
-    Fault,
-    InputSample,
-    ReadBatch,
-    ReaderCondition,
-    ReaderEvent,
-    ReaderNotice,
-    ReaderState,
-    WeightSample,
-)
+from readers.model import Fault, ReaderEvent
+from tests.readers.said import Said
 
 # Whatever is waited for takes milliseconds; on a busy machine, seconds.
 LIMIT_S = 30.0
@@ -25,11 +16,11 @@ LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 
 
-class Collector:
+class Collector(Said):
     """A sink that can be waited on."""
 
     def __init__(self) -> None:
-        self.events: list[ReaderEvent] = []
+        super().__init__()
         self._news = asyncio.Event()
 
     def __call__(self, event: ReaderEvent) -> None:
@@ -42,35 +33,6 @@ class Collector:
             while not condition():
                 self._news.clear()
                 await self._news.wait()
-
-    @property
-    def batches(self) -> list[ReadBatch]:
-        return [event for event in self.events if isinstance(event, ReadBatch)]
-
-    @property
-    def weights(self) -> list[WeightSample]:
-        return [event for event in self.events if isinstance(event, WeightSample)]
-
-    @property
-    def inputs(self) -> list[InputSample]:
-        return [event for event in self.events if isinstance(event, InputSample)]
-
-    @property
-    def states(self) -> list[ReaderState]:
-        return [event for event in self.events if isinstance(event, ReaderState)]
-
-    @property
-    def notices(self) -> list[ReaderNotice]:
-        return [event for event in self.events if isinstance(event, ReaderNotice)]
-
-    @property
-    def conditions(self) -> list[ReaderCondition]:
-        """As they changed: a reader tells of other things too."""
-        return [condition for condition, _ in itertools.groupby(state.condition for state in self.states)]
-
-    def seen(self) -> set[tuple[bytes, int]]:
-        """(EPC, antenna) of all reads."""
-        return {(read[0], read[1]) for batch in self.batches for read in batch.reads}
 
 
 @asynccontextmanager

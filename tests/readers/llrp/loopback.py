@@ -4,10 +4,11 @@ import asyncio
 
 from readers.llrp.driver import Link
 from readers.llrp.settings import LlrpSettings
-from readers.model import ReadBatch, ReaderCondition, ReaderEvent, ReaderNotice, ReaderState
+from readers.model import ReaderCondition
 from simulators.field import Field
 from simulators.llrp.device import Output, ReaderDevice
 from simulators.llrp.personality import Personality
+from tests.readers.said import Said
 
 SECOND = 1_000_000
 START_UTC = 1_700_000_000 * SECOND
@@ -50,13 +51,13 @@ class _Pipe(asyncio.Transport):
         self.closed = True
 
 
-class Loopback:
+class Loopback(Said):
     """The reader of `field` and `personality`, and one link after another. Needs a running event loop."""
 
     def __init__(self, field: Field, personality: Personality | None = None, antennas: tuple[int, ...] = (1,)) -> None:
+        super().__init__()
         self.clock = TurnedClock()
         self.device = ReaderDevice(field, personality)
-        self.events: list[ReaderEvent] = []
         self._settings = LlrpSettings("reader", antennas, keepalive_s=5.0)
         self._pipe = _Pipe()
         self._link: Link | None = None
@@ -96,17 +97,8 @@ class Loopback:
             output = self.device.feed(said, self.clock.utc_us()) if said else Output(b"")
 
     @property
-    def batches(self) -> list[ReadBatch]:
-        return [event for event in self.events if isinstance(event, ReadBatch)]
-
-    @property
     def reading(self) -> bool:
-        states = [event for event in self.events if isinstance(event, ReaderState)]
-        return states[-1].condition is ReaderCondition.READING
-
-    @property
-    def notices(self) -> list[str]:
-        return [event.fault.kind for event in self.events if isinstance(event, ReaderNotice)]
+        return self.states[-1].condition is ReaderCondition.READING
 
     def errors_us(self) -> list[int]:
         """How far the newest read of each batch is dated from its arrival, clocks aside (ideally a dwell at most)."""

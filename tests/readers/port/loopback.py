@@ -3,9 +3,9 @@
 import heapq
 from collections.abc import Callable, Iterable
 
-from readers.model import ReadBatch, ReaderEvent, ReaderNotice, ReaderState
 from readers.port.link import Session
 from simulators.serial.bench import SerialDevice
+from tests.readers.said import Said
 
 SECOND = 1_000_000
 START_UTC = 1_700_000_000 * SECOND
@@ -34,17 +34,17 @@ def whole(data: bytes) -> Iterable[bytes]:
     return (data,)
 
 
-class Loopback:
+class Loopback(Said):
     """Bytes to and fro as they fall due; `wire` may hurt or cut what the device says, `up` is what we said."""
 
     def __init__(self, session: Session, device: SerialDevice, clock: TurnedClock) -> None:
+        super().__init__()
         self.session = session
         self.device = device
         self.clock = clock
         self.wire: Callable[[bytes], Iterable[bytes]] = whole
         self.plugged = True
         self.up = bytearray()
-        self.events: list[ReaderEvent] = []
         self._due: list[tuple[int, int, bytes]] = []
         self._wake_us: int | None = None
         self._count = 0
@@ -111,18 +111,3 @@ class Loopback:
             self.up += data
             if self.plugged:
                 self.ask(data)
-
-    @property
-    def states(self) -> list[ReaderState]:
-        return [event for event in self.events if isinstance(event, ReaderState)]
-
-    @property
-    def notices(self) -> list[ReaderNotice]:
-        return [event for event in self.events if isinstance(event, ReaderNotice)]
-
-    @property
-    def batches(self) -> list[ReadBatch]:
-        return [event for event in self.events if isinstance(event, ReadBatch)]
-
-    def seen(self) -> set[tuple[bytes, int]]:
-        return {(read[0], read[1]) for batch in self.batches for read in batch.reads}
