@@ -219,7 +219,8 @@ class OfflineLine:
     @property
     def _next_tick_us(self) -> int:
         """The first tick that hears what is received now: ticks are at whole multiples of their period."""
-        return max(-(-self._now_us // TICK_US) * TICK_US, self._ticked_us + TICK_US)
+        next_us = self._ticked_us + TICK_US
+        return next_us if next_us >= self._now_us else -(-self._now_us // TICK_US) * TICK_US
 
     def _go_to(self, now_us: int) -> None:
         """Everything that the line does before `now_us`."""

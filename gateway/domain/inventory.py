@@ -20,7 +20,7 @@ from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 # How often items are judged.
 TICK_US = 250_000
 # What silence means is reckoned anew this often.
-RECKON_US = 10 * US_PER_S
+RECKON_US = 30 * US_PER_S
 # Whoever stands in a door is read at least this often, until it turns out otherwise (chance in a second).
 DOOR_CHANCE = 0.3
 # Departed items are remembered, to tell a return from an arrival: a week of a busy shop's sales.
@@ -65,15 +65,15 @@ class Inventory:
 
         It may be too early, never too late. Zones that learn are looked at all the same (`LiveZone.advance`).
         """
-        due = [due_us for due_us in (self._timers.due_us(self.zones), self._newcomers.due_us()) if due_us is not None]
-        if self.missing:
-            due.append(self._reckon_due_us)
-        deaf_us = self._hearing.due_us()
-        if deaf_us < math.inf:
-            due.append(int(deaf_us))
         if self.behind:
-            due.append(0)
-        return min(due, default=None)
+            return 0
+        due_us = self._hearing.due_us()
+        for other_us in (self._timers.due_us(self.zones), self._newcomers.due_us()):
+            if other_us is not None and other_us < due_us:
+                due_us = other_us
+        if self.missing and self._reckon_due_us < due_us:
+            due_us = self._reckon_due_us
+        return int(due_us) if due_us < math.inf else None
 
     def find(self, identity: Identity) -> Item | None:
         """The item, if it is known."""
@@ -116,7 +116,10 @@ class Inventory:
             self._reckon(now_us)
         made: list[Transition] = []
         for item in self._hearing.collect(now_us):
-            self._judge(item, now_us, made)
+            if item.zone is not None and item.presence in COUNTED:
+                self._judge_present(item, item.zone, now_us, made)
+            else:
+                self._judge_absent(item, now_us, made)
         for zone, item in self._timers.ring(self.zones):
             made.append(self._end_silence(item, zone, now_us))
         for item, waits in self._newcomers.ring(now_us):
@@ -125,11 +128,8 @@ class Inventory:
             self._forget(next(iter(self.departed)))
         return made
 
-    def _judge(self, item: Item, now_us: int, made: list[Transition]) -> None:
-        """An item was read: does it count from now on, is it back, has it moved?"""
-        if item.zone is not None and item.presence in COUNTED:
-            self._judge_present(item, item.zone, now_us, made)
-            return
+    def _judge_absent(self, item: Item, now_us: int, made: list[Transition]) -> None:
+        """An item that is no stock was read: does it count from now on, is it back?"""
         place = item.location.strongest()
         if place is None:
             return
@@ -150,10 +150,11 @@ class Inventory:
             self._prove(item, zone)
         else:
             gap_s = zone.clock_s - item.seen_clock_s
-            excess_s = gap_s - unexplained_s(item.location.pace_s) if gap_s > SHORTEST_S else 0.0
-            if excess_s > 0.0 and item.pool is not None:
-                item.pool.ended(excess_s)
-                item.longest_s = max(item.longest_s, excess_s)
+            if gap_s > SHORTEST_S and item.pool is not None:
+                excess_s = gap_s - unexplained_s(item.location.pace_s)
+                if excess_s > 0.0:
+                    item.pool.ended(excess_s)
+                    item.longest_s = max(item.longest_s, excess_s)
             item.learn(gap_s)
         item.seen_clock_s = zone.clock_s
         best = item.location.decide(zone, now_us)

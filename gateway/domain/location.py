@@ -9,6 +9,7 @@ door included. An item moves when another zone has more of it now AND that is ne
 
 import math
 from collections.abc import Collection
+from math import exp2
 
 from gateway.domain.params import PresenceParams
 from gateway.domain.zones import US_PER_S, LiveZone
@@ -71,14 +72,17 @@ class Evidence:
         if elapsed_s <= 0.0:
             return self.fast, self.slow
         slow_s = self.slow_s(since_us, memory_s)
-        return self.fast * math.exp2(-elapsed_s / self.fast_s), self.slow * math.exp2(-elapsed_s / slow_s)
+        return self.fast * exp2(-elapsed_s / self.fast_s), self.slow * exp2(-elapsed_s / slow_s)
 
     def fade(self, since_us: int, memory_s: float) -> None:
         """Bring both to the present."""
         zone = self.zone
-        if zone.clock_s > self.clock_s:
-            self.fast, self.slow = self.now(since_us, memory_s)
-        self.clock_s, self.tick_us = zone.clock_s, zone.tick_us
+        elapsed_s = zone.clock_s - self.clock_s
+        if elapsed_s > 0.0:
+            self.fast *= exp2(-elapsed_s / self.fast_s)
+            self.slow *= exp2(-elapsed_s / self.slow_s(since_us, memory_s))
+        self.clock_s = zone.clock_s
+        self.tick_us = zone.tick_us
 
     def add(self, weight: float, since_us: int, memory_s: float) -> None:
         """Reads of this weight in all came in, now.
@@ -90,11 +94,12 @@ class Evidence:
         elapsed_s = zone.clock_s - self.clock_s if zone.clock.running else (zone.tick_us - self.tick_us) / US_PER_S
         slow_s = self.slow_s(since_us, memory_s)
         if elapsed_s > 0.0:
-            self.fast *= math.exp2(-elapsed_s / self.fast_s)
-            self.slow *= math.exp2(-elapsed_s / slow_s)
+            self.fast *= exp2(-elapsed_s / self.fast_s)
+            self.slow *= exp2(-elapsed_s / slow_s)
         self.fast += weight * LN2 / self.fast_s
         self.slow += weight * LN2 / slow_s
-        self.clock_s, self.tick_us = zone.clock_s, zone.tick_us
+        self.clock_s = zone.clock_s
+        self.tick_us = zone.tick_us
 
 
 class Location:
@@ -145,12 +150,13 @@ class Location:
             return current
         own = self.of(current)
         since_us, memory_s = self.since_us, self.memory_s
-        for evidence in self.evidence:
-            evidence.fade(since_us, memory_s)
+        own.fade(since_us, memory_s)
         best = None
         for rival in self.evidence:
-            if rival is not own and (best is None or rival.fast > best.fast) and _beats(rival, own):
-                best = rival
+            if rival is not own:
+                rival.fade(since_us, memory_s)
+                if (best is None or rival.fast > best.fast) and _beats(rival, own):
+                    best = rival
         if best is None:
             self.rival = None
             return current

@@ -58,6 +58,7 @@ class Silences:
         "_lost",
         "_over",
         "_over_s",
+        "_reckoned_for",
         "items",
         "leave_rate",
         "pace_s",
@@ -77,6 +78,7 @@ class Silences:
         self.leave_rate = FIRST_LEAVERS / FIRST_STAY_S
         self.patience_s = THRESHOLDS_S[-1]
         self.saved: PoolRecord | None = None
+        self._reckoned_for: PresenceParams | None = None
 
     def ended(self, excess_s: float) -> None:
         """An item was read again after it had been silent for `excess_s` more than its pace explains."""
@@ -85,6 +87,11 @@ class Silences:
                 return
             self._over[number] += 1.0
             self._over_s[number] += excess_s - threshold_s
+
+    @property
+    def _is_blank(self) -> bool:
+        """No item has ever been in it."""
+        return not (self.items or self._item_s or self._over[0] or self._lost)
 
     def lost(self, items: int) -> None:
         """Items were given up, or (negative) have come back after all."""
@@ -124,6 +131,9 @@ class Silences:
 
         `waiting_s` are the unexplained silences that go on; each adds to the leavers by how likely it is one.
         """
+        if self._is_blank and params is self._reckoned_for:
+            return
+        self._reckoned_for = params
         self._forget(elapsed_s)
         rate = self.leave_rate
         gone = sum(rate / (rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s)

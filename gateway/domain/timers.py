@@ -51,14 +51,14 @@ class Timers:
 
     def due_us(self, zones: Mapping[str, LiveZone]) -> int | None:
         """When the first of them is to be looked at, if all goes on as it does; None: never. Never too late."""
-        return min(
-            (
-                zone.tick_us + int((timers[0][0] - zone.clock_s) * US_PER_S) - 1
-                for zone, timers in ((zones[name], timers) for name, timers in self._timers.items())
-                if timers and zone.clock.running
-            ),
-            default=None,
-        )
+        first_us: int | None = None
+        for name, timers in self._timers.items():
+            zone = zones[name]
+            if timers and zone.clock.running:
+                due_us = zone.tick_us + int((timers[0][0] - zone.clock_s) * US_PER_S) - 1
+                if first_us is None or due_us < first_us:
+                    first_us = due_us
+        return first_us
 
     def ring(self, zones: Mapping[str, LiveZone]) -> Iterator[tuple[LiveZone, Item]]:
         """The items whose silence has become too long for what they are; each must be settled before the next."""
