@@ -1,5 +1,6 @@
 """Days without a broker: what waits is bounded, trimmed as the contract says, and everybody is exact afterwards."""
 
+import resource
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,12 +13,14 @@ from gateway.consumer.client import Consumer
 from gateway.daemon import Gateway
 from simulators.chaos import Lane, chaos_proxy
 from tests.broker import Broker
-from tests.faults.shop import Witness, times
+from tests.faults.shop import Recovery, Witness, table_row, times
 from tests.rig import HOST, Rig, eventually, hurry, in_step, write
 
 # Deltas that wait; five million of them are two weeks of a busy shop.
 WAITING = times("OFFLINE_DELTAS", 12_000)
 DRAIN_LIMIT_S = 30.0 + WAITING / 300
+# Room for all of them: what happens where there is none is another test.
+LARGE_LEDGER = "max_bytes = 20_000_000_000"
 # Small enough to be reached, large enough for SQLite to breathe.
 SMALL_LEDGER = "max_bytes = 10_000_000"
 MEGABYTE = 1_000_000
@@ -39,21 +42,37 @@ def wal_bytes(folder: Path) -> int:
     return (folder / "ledger.db-wal").stat().st_size
 
 
+def memory_bytes() -> int:
+    """What this process has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 @pytest.mark.timeout(60 + 2 * DRAIN_LIMIT_S)
 async def test_a_long_outage_is_worked_off(rig: Rig, tmp_path: Path) -> None:
-    witness = Witness()
-    async with rig.consumer(on_change=witness) as consumer, rig.gateway() as gateway:
+    witness, recovery, largest_wal = Witness(), Recovery(), 0
+    async with rig.consumer(on_change=witness) as consumer, rig.gateway(rig.text(ledger=LARGE_LEDGER)) as gateway:
         await write(gateway, 10)
         await in_step(gateway, consumer)
         rig.broker.kill()
         await eventually(lambda: not gateway.uplink.connected)
+        began_bytes = memory_bytes()
         for _ in range(6):
             await write(gateway, WAITING // 6)
-            assert wal_bytes(tmp_path) < 2 * ledger_module.WAL_LIMIT_BYTES
+            largest_wal = max(largest_wal, wal_bytes(tmp_path))
+        assert largest_wal < 2 * ledger_module.WAL_LIMIT_BYTES
         assert gateway.backlog >= WAITING - 6
+        # What waits is on disk, not in memory.
+        assert memory_bytes() - began_bytes < 50 * MEGABYTE
+        recovery.start()
         await rig.broker.start()
         await eventually(lambda: gateway.backlog == 0, limit_s=DRAIN_LIMIT_S)
         await in_step(gateway, consumer, limit_s=DRAIN_LIMIT_S)
+        recovery.stop()
+        size = (tmp_path / "ledger.db").stat().st_size
+        print(
+            table_row("days offline", 1, [consumer], witness.doubled, 0, recovery.longest_s),
+            f"WAL {largest_wal // MEGABYTE} MB, ledger {size // MEGABYTE} MB",
+        )
         assert witness.doubled == 0
         assert "stock_differs" not in consumer.counters.findings
 
