@@ -4,6 +4,7 @@ PATH="$PATH:/usr/sbin:/usr/local/sbin"
 missing=""
 command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
 [ -z "$CI" ] || command -v tshark >/dev/null 2>&1 || missing="$missing tshark"
+[ -z "$CI" ] || ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing$missing"
