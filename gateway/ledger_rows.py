@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import payloads
 from gateway.domain.delta import Step
-from gateway.domain.items import Presence
+from gateway.domain.presence import Presence
 from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, TailRecord
 from gateway.domain.tags import key_bits, key_epc, tag_key
 

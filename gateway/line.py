@@ -11,8 +11,9 @@ from gateway.alerts import AlertBoard, AlertKind
 from gateway.domain.agreement import Agreement, Disagreement
 from gateway.domain.delta import Step
 from gateway.domain.inventory import TICK_US, Inventory
-from gateway.domain.items import COUNTED, Item, Transition
+from gateway.domain.items import Item, Transition
 from gateway.domain.params import Bin
+from gateway.domain.presence import COUNTED
 from gateway.domain.records import PoolRecord
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock

@@ -7,7 +7,7 @@ import typer
 from gateway.cli.api import DEFAULT_HTTP, HttpOption, RefusedError, TimeoutOption, ask
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json
 from gateway.cli.status import duration
-from gateway.domain.items import COUNTED
+from gateway.domain.presence import COUNTED
 
 ItemArgument = Annotated[
     str, typer.Argument(metavar="ITEM", help="An EPC in hexadecimal, urn:epc:id:sgtin:..., or GTIN+SERIAL.")

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gateway.domain.items import COUNTED, Item
+from gateway.domain.items import Item
+from gateway.domain.presence import COUNTED
 from gateway.domain.silence import unexplained_s
 from gateway.domain.tags import key_epc
 

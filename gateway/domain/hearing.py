@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from gateway.domain.ears import Ear
-from gateway.domain.items import COUNTED, FORGOTTEN, Cell, Identity, Item, Presence
+from gateway.domain.items import FORGOTTEN, Cell, Identity, Item
 from gateway.domain.location import WEIGHT_BY_DBM
+from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.tags import TagKey, tag_key
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 from readers.model import RawRead, ReadBatch

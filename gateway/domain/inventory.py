@@ -9,8 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gateway.domain.hearing import Hearing
-from gateway.domain.items import COUNTED, FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Presence, Transition, pace_s
+from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition, pace_s
 from gateway.domain.newcomers import WAITS_S, Hopes, Newcomers
+from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.records import ItemRecord, PoolRecord
 from gateway.domain.silence import SHORTEST_S, unexplained_s
 from gateway.domain.tags import TagKey, key_bits, key_epc

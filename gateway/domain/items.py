@@ -1,9 +1,4 @@
-"""Items and the rules of presence: glimpsed, present, missing, departed.
-
-The terms are those of GS1 ALE 1.1 (glimpsed, observed, lost), with one more: an item that is silent for longer
-than its own read rate explains is MISSING, still counted but no longer confirmed; only evidence that it is gone
-makes it DEPARTED.
-"""
+"""Items: what is known of each, and how long it may be silent."""
 
 import math
 from dataclasses import dataclass
@@ -12,6 +7,7 @@ from enum import StrEnum
 from gateway.domain.ears import Ear
 from gateway.domain.location import Location
 from gateway.domain.params import PresenceParams
+from gateway.domain.presence import Presence
 from gateway.domain.silence import UNEXPLAINED_PACES, Silences, pool_of, unexplained_s
 from gateway.domain.tags import TagKey
 from gateway.domain.zones import Antenna, LiveZone
@@ -33,19 +29,6 @@ LOWEST_CHANCE = 0.0005
 HIGHEST_CHANCE = 0.99
 # The ticket of an item that nobody knows any more; reads of it may still wait to be judged.
 FORGOTTEN = -1
-
-
-class Presence(StrEnum):
-    """How far an item is believed to be here."""
-
-    GLIMPSED = "glimpsed"
-    PRESENT = "present"
-    MISSING = "missing"
-    DEPARTED = "departed"
-
-
-COUNTED = frozenset({Presence.PRESENT, Presence.MISSING})
-"""Part of the stock: a missing item is not yet gone."""
 
 
 class Cause(StrEnum):

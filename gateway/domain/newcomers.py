@@ -9,7 +9,8 @@ import heapq
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from gateway.domain.items import FORGOTTEN, Item, Presence
+from gateway.domain.items import FORGOTTEN, Item
+from gateway.domain.presence import Presence
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # A tag that waits for its second read is looked at after so many seconds; after the last it is forgotten.

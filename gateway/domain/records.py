@@ -1,13 +1,9 @@
 """The durable forms of the domain: what the ledger writes and brings back."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from gateway.domain.presence import Presence
 from gateway.domain.tags import TagKey
-
-if TYPE_CHECKING:
-    # Items learn in pools, which are kept as records.
-    from gateway.domain.items import Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +15,7 @@ class ItemRecord:
     key: TagKey
     gtin: str
     serial: str
-    presence: "Presence"
+    presence: Presence
     zone: str | None
     changed_utc_us: int
     seen_utc_us: int

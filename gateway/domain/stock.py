@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.delta import Change, Step, StockKey
-from gateway.domain.items import COUNTED, Cause, Item, Presence, Transition
+from gateway.domain.items import Cause, Item, Transition
+from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # Confirmed alone is worth a delta only when it moved this much, and only so often in a zone: it flickers.

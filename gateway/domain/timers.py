@@ -6,7 +6,8 @@ Every item that counts has one living entry in the timer of its zone. All of it 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 
-from gateway.domain.items import COUNTED, Item, Presence
+from gateway.domain.items import Item
+from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.silence import Silences, unexplained_s
 from gateway.domain.zones import US_PER_S, LiveZone
 

@@ -14,8 +14,9 @@ from gateway.clock import SystemClock
 from gateway.daemon import open_gateway
 from gateway.domain.delta import Change, Step
 from gateway.domain.inventory import Inventory
-from gateway.domain.items import Cause, Identity, Presence
+from gateway.domain.items import Cause, Identity
 from gateway.domain.params import Zone, ZoneKind
+from gateway.domain.presence import Presence
 from gateway.domain.records import ItemRecord
 from gateway.domain.zones import LiveZone
 from gateway.ledger import open_ledger

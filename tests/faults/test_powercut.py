@@ -17,7 +17,8 @@ import pytest
 
 from gateway import ledger as module
 from gateway.domain.delta import Change, Step
-from gateway.domain.items import Cause, Presence
+from gateway.domain.items import Cause
+from gateway.domain.presence import Presence
 from gateway.domain.records import ItemRecord, PoolRecord, TailRecord
 from gateway.ledger import Ledger, open_ledger
 from gateway.ledger_group import Commit

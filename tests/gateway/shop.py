@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gateway.domain.inventory import Inventory
-from gateway.domain.items import Identity, Item, Presence, Transition
+from gateway.domain.items import Identity, Item, Transition
 from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
+from gateway.domain.presence import Presence
 from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 from readers.model import RawRead, ReadBatch

@@ -16,7 +16,8 @@ import pytest
 from gateway import ledger as module
 from gateway import ledger_file
 from gateway.domain.delta import Change, Step
-from gateway.domain.items import Cause, Presence
+from gateway.domain.items import Cause
+from gateway.domain.presence import Presence
 from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, TailRecord
 from gateway.domain.stock import StockRow
 from gateway.ledger import Ledger, LedgerError, open_ledger

@@ -11,8 +11,8 @@ import pytest
 from gateway import line as module
 from gateway.alerts import AlertBoard, AlertKind
 from gateway.domain.inventory import TICK_US
-from gateway.domain.items import Presence
 from gateway.domain.params import Bin, Precedence, ShelfParams
+from gateway.domain.presence import Presence
 from gateway.domain.shelves import Shelves
 from gateway.domain.silence import Silences, pool_of
 from gateway.domain.zones import US_PER_S, ZoneState

@@ -13,7 +13,8 @@ from gateway.broker import free_port
 from gateway.cli import app
 from gateway.cli.status import duration
 from gateway.daemon import Gateway
-from gateway.domain.items import Item, Presence
+from gateway.domain.items import Item
+from gateway.domain.presence import Presence
 from gateway.domain.tags import key_epc
 from gateway.ledger_file import read_item
 from tests.broker import Broker

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from gateway.broker import free_port
 from gateway.cli import app
 from gateway.daemon import Gateway
-from gateway.domain.items import Presence
+from gateway.domain.presence import Presence
 from gateway.trace.capture import Alive, Condition, Session
 from gateway.trace.capturefile import Capture
 from gateway.web import server

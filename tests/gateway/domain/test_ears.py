@@ -6,8 +6,9 @@ import pytest
 
 from gateway.domain.ears import RATE_HALF_LIFE_S, SILENT_READS, SILENT_S, TOGETHER_S, TOGETHER_TAGS, Ear
 from gateway.domain.hearing import Hearing
-from gateway.domain.items import Item, Presence
+from gateway.domain.items import Item
 from gateway.domain.params import PresenceParams, Zone, ZoneKind
+from gateway.domain.presence import Presence
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone, ZoneState
 from readers.model import ReadBatch
 from tests.gateway.shop import READER, START_US, Shop, identity, tag

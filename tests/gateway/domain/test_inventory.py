@@ -6,8 +6,9 @@ import pytest
 
 from gateway.domain import hearing, newcomers, timers
 from gateway.domain import inventory as module
-from gateway.domain.items import Cause, Presence
+from gateway.domain.items import Cause
 from gateway.domain.params import PresenceParams, Zone, ZoneKind
+from gateway.domain.presence import Presence
 from gateway.domain.silence import FIRST_LEAVERS, FIRST_STAY_S
 from gateway.domain.zones import US_PER_S, LiveZone, ZoneState
 from readers.model import NO_RSSI_DBM, ReadBatch

@@ -5,17 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.items import (
-    LEARNING_SPAN_S,
-    MOVED_SPAN_S,
-    PRIOR_CHANCE,
-    Identity,
-    Item,
-    Presence,
-    pace_s,
-    silence_bound_s,
-)
+from gateway.domain.items import LEARNING_SPAN_S, MOVED_SPAN_S, PRIOR_CHANCE, Identity, Item, pace_s, silence_bound_s
 from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
+from gateway.domain.presence import Presence
 from gateway.domain.silence import UNEXPLAINED_PACES, pool_of, unexplained_s
 from gateway.domain.zones import LiveZone
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.items import Cause, Presence
+from gateway.domain.items import Cause
 from gateway.domain.newcomers import (
     FIRST_DAY_SHARE,
     FIRST_EXAMPLES,
@@ -15,6 +15,7 @@ from gateway.domain.newcomers import (
     Hopes,
 )
 from gateway.domain.params import PROFILES, PresenceParams, Profile
+from gateway.domain.presence import Presence
 from gateway.domain.zones import US_PER_S
 from tests.gateway.shop import DOOR, Shop, tag
 

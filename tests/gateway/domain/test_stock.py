@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.delta import Step, StockKey
-from gateway.domain.items import COUNTED, Cause, Item, Presence, Transition
+from gateway.domain.items import Cause, Item, Transition
 from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
+from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.stock import CONFIRMED_EVERY_US, Stock, StockRow, Tally
 from gateway.domain.zones import US_PER_S, LiveZone
 from tests.gateway.shop import GTINS, READER, UTC_US, Shop, identity, tag

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import supervise as supervising
 from gateway.clock import SystemClock
-from gateway.domain.items import Presence
+from gateway.domain.presence import Presence
 from gateway.supervise import Backoff, supervise
 from gateway.tasks import beside
 from readers.llrp.driver import LlrpDriver
