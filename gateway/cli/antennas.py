@@ -2,13 +2,19 @@
 
 import typer
 
-from gateway.cli.api import DEFAULT_HTTP, HttpOption, TimeoutOption, ask
+from gateway.cli.api import DEFAULT_HTTP, HttpOption, TimeoutOption, TokenOption, ask
 from gateway.cli.output import ExitCode, JsonOption, print_json, table
 
 
-def antennas(http: HttpOption = DEFAULT_HTTP, timeout: TimeoutOption = 5.0, *, as_json: JsonOption = False) -> None:
+def antennas(
+    http: HttpOption = DEFAULT_HTTP,
+    timeout: TimeoutOption = 5.0,
+    token_file: TokenOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
     """Shows every antenna of the gateway that runs here. One that does not work is a finding (exit 1)."""
-    found = ask(http, "antennas", timeout)
+    found = ask(http, "antennas", timeout, token_file)
     if as_json:
         for antenna in found:
             print_json(antenna)

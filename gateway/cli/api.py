@@ -2,11 +2,14 @@
 
 import http.client
 import json
+from collections.abc import Collection
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import typer
 
+from config.secrets import SecretError, read_secret
 from gateway.cli.output import ExitCode, fail
 
 DEFAULT_HTTP = "127.0.0.1:9477"
@@ -18,6 +21,15 @@ HttpOption = Annotated[
 ]
 TimeoutOption = Annotated[
     float, typer.Option(min=0.1, max=3_600, metavar="SECONDS", help="How long the daemon may take to answer.")
+]
+TokenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        envvar="TALLYGATE_TOKEN_FILE",
+        help="From another machine: a file with the token of the daemon's http.token_file.",
+    ),
 ]
 
 
@@ -31,21 +43,34 @@ class RefusedError(Exception):
         self.hint = str(told.get("hint") or "")
 
 
-def ask(address: str, path: str, timeout_s: float) -> Any:
-    """The JSON behind `/api/PATH`. Ends the verb with 3 where no daemon answers; raises RefusedError."""
+def ask(
+    address: str, path: str, timeout_s: float, token_file: Path | None = None, *, told: Collection[int] = ()
+) -> Any:
+    """The JSON behind `/api/PATH`. Ends the verb with 3 where no daemon answers, or one that refuses.
+
+    `told` are the refusals (of HTTP) that are the verb's own matter: for these RefusedError.
+    """
+    token = None if token_file is None else token_of(token_file)
     try:
-        return fetch(address, path, timeout_s)
+        return fetch(address, path, timeout_s, token)
+    except RefusedError as error:
+        if error.status in told:
+            raise
+        refused(address, error, has_token=token is not None)
     except OSError as error:
         unreachable(address, error)
     except ValueError:
         fail(ExitCode.UNREACHABLE, f"what answers on {address} is no tallygate", "name its http.listen with --http")
 
 
-def fetch(address: str, path: str, timeout_s: float) -> Any:
-    """The same, raising OSError where nobody answers and ValueError where it is somebody else."""
-    connection = connect(address, timeout_s)
+def fetch(address: str, path: str, timeout_s: float, token: str | None = None) -> Any:
+    """The same, raising OSError where nobody answers, ValueError where it is somebody else, and RefusedError."""
+    host, port = address_of(address)
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
-        connection.request("GET", "/api/" + quote(path))
+        # As bytes: the library would write a text in Latin-1, and refuse others.
+        headers = {} if token is None else {"Authorization": b"Bearer " + token.encode()}
+        connection.request("GET", "/api/" + quote(path), headers=headers)
         answer = connection.getresponse()
         value = json.loads(answer.read(MAX_ANSWER_BYTES))
     except http.client.HTTPException as error:
@@ -57,10 +82,12 @@ def fetch(address: str, path: str, timeout_s: float) -> Any:
     return value
 
 
-def connect(address: str, timeout_s: float) -> http.client.HTTPConnection:
-    """A connection to the daemon, not dialled yet. Ends the verb where the address is none."""
-    host, port = address_of(address)
-    return http.client.HTTPConnection(host, port, timeout=timeout_s)
+def token_of(file: Path) -> str:
+    """The token in a file. Ends the verb where it cannot be used."""
+    try:
+        return read_secret(file).get_secret_value()
+    except SecretError as error:
+        fail(ExitCode.USAGE, error.text, error.hint)
 
 
 def address_of(address: str) -> tuple[str, int]:
@@ -79,3 +106,13 @@ def unreachable(address: str, error: Exception) -> NoReturn:
     """Ends the verb: nobody answers."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     fail(ExitCode.UNREACHABLE, f"no daemon answers on {address}: {reason}", "start it, or name its http.listen: --http")
+
+
+def refused(address: str, error: RefusedError, *, has_token: bool = False) -> NoReturn:
+    """Ends the verb: the daemon answers, and will not."""
+    if error.status != http.client.UNAUTHORIZED:
+        fail(ExitCode.UNREACHABLE, f"the daemon on {address} refuses: {error}", error.hint)
+    if has_token:
+        fail(ExitCode.UNREACHABLE, f"the daemon on {address} does not know this token", "copy its http.token_file")
+    hint = "--token-file FILE, or TALLYGATE_TOKEN_FILE, with what its http.token_file holds"
+    fail(ExitCode.UNREACHABLE, f"the daemon on {address} asks for its token", hint)

@@ -106,8 +106,12 @@ def _disk(config: Config) -> Iterator[Check]:
 def _daemon(config: Config, timeout_s: float) -> dict[str, Any] | None:
     """What a running daemon says of its broker and readers; None where none runs."""
     host, port = config.http.listen
+    # Where it listens on all addresses, this machine's own asks for no token.
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing listens here
+    address = f"[{here}]:{port}" if ":" in here else f"{here}:{port}"
+    token = config.http.token.get_secret_value() if config.http.token is not None else None
     try:
-        return {view: fetch(f"{host}:{port}", view, timeout_s) for view in ("status", "readers")}
+        return {view: fetch(address, view, timeout_s, token) for view in ("status", "readers")}
     except (OSError, ValueError, RefusedError):
         return None
 

@@ -12,6 +12,8 @@ from gateway.domain.presence import COUNTED
 ItemArgument = Annotated[
     str, typer.Argument(metavar="ITEM", help="An EPC in hexadecimal, urn:epc:id:sgtin:..., or GTIN+SERIAL.")
 ]
+# Statuses of HTTP that say something of the item.
+NO_ITEM = 400
 NOT_FOUND = 404
 
 
@@ -32,7 +34,7 @@ def locate(
 def item_of(address: str, item: str, timeout_s: float) -> dict[str, Any]:
     """What a daemon knows of an item; ends the verb where that is nothing."""
     try:
-        found = ask(address, f"items/{item}", timeout_s)
+        found = ask(address, f"items/{item}", timeout_s, told={NOT_FOUND, NO_ITEM})
     except RefusedError as error:
         if error.status == NOT_FOUND:
             fail(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from config import Config, ConfigError, load
-from gateway.cli.api import DEFAULT_HTTP, HttpOption, ask
+from gateway.cli.api import DEFAULT_HTTP, HttpOption, TokenOption, ask
 from gateway.cli.check_config import show_problems
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json, table
 from gateway.cli.run import DEFAULT_CONFIG
@@ -34,6 +34,7 @@ def shelf(
     timeout: Annotated[
         float, typer.Option(min=0.1, max=3_600, metavar="SECONDS", help="How long an answer, or a rest, may take.")
     ] = 20.0,
+    token_file: TokenOption = None,
     *,
     direct: Annotated[
         bool, typer.Option("--direct", help="Show: read the ports of the configuration; no daemon may run.")
@@ -52,7 +53,7 @@ def shelf(
 
         calibrate(_loaded(config), place, timeout, as_json=as_json)
         return
-    found = _directly(_loaded(config), timeout) if direct else ask(http, "shelves", timeout)
+    found = _directly(_loaded(config), timeout) if direct else ask(http, "shelves", timeout, token_file)
     found = [each for each in found if place in {None, f"{each['reader']}:{each['channel']}"}]
     if not found:
         fail(ExitCode.FINDING, "no such bin" if place else "no bins", "name a product in a [[readers.channels]] table")

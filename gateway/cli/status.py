@@ -4,16 +4,23 @@ from typing import Any
 
 import typer
 
-from gateway.cli.api import DEFAULT_HTTP, HttpOption, TimeoutOption, ask
+from gateway.cli.api import DEFAULT_HTTP, HttpOption, TimeoutOption, TokenOption, ask
 from gateway.cli.output import ExitCode, JsonOption, pairs, print_json, table
 
 
-def status(http: HttpOption = DEFAULT_HTTP, timeout: TimeoutOption = 5.0, *, as_json: JsonOption = False) -> None:
+def status(
+    http: HttpOption = DEFAULT_HTTP,
+    timeout: TimeoutOption = 5.0,
+    token_file: TokenOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
     """Shows readers, zones, stock, broker and alerts of the gateway that runs here.
 
     Standing alerts are a finding (exit 1).
     """
-    found = {view: ask(http, view, timeout) for view in ("status", "readers", "zones", "stock", "alerts")}
+    views = ("status", "readers", "zones", "stock", "alerts")
+    found = {view: ask(http, view, timeout, token_file) for view in views}
     if as_json:
         print_json(found)
     else:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from gateway.cli.api import RefusedError, address_of, unreachable
+from gateway.cli.api import RefusedError, address_of, refused, unreachable
 from gateway.cli.output import ExitCode, fail
 from gateway.trace.capture import BlockReader, CaptureError
 from gateway.trace.recorder import ALIVE_S
@@ -40,7 +40,7 @@ async def stream(address: str, timeout_s: float) -> AsyncGenerator[bytes, None]:
             for content in blocks.feed(data):
                 yield content
     except RefusedError as error:
-        fail(ExitCode.UNREACHABLE, f"the daemon on {address} refuses: {error}", error.hint)
+        refused(address, error)
     except (TimeoutError, OSError, EOFError, asyncio.LimitOverrunError) as error:
         unreachable(address, error)
     except CaptureError as error:

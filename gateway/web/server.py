@@ -53,12 +53,14 @@ def _guard(gateway: Parts) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = _token_of(request.headers.get("Authorization", ""))
         if request.path.startswith(TELL_SERIALS) and not from_here(request):
-            text = "serial numbers are told to this machine only, whoever asks: ask on 127.0.0.1"
-            return web.json_response({"error": "not from here", "text": text}, status=403)
+            text = "serial numbers are told to this machine only, whoever asks"
+            hint = "ask on the gateway's own machine, on 127.0.0.1"
+            return web.json_response({"error": "not from here", "text": text, "hint": hint}, status=403)
         known = token is not None and shown is not None and hmac.compare_digest(shown, token)
         if known or request.path in OPEN_TO_ALL or from_here(request):
             return await handler(request)
-        return web.Response(text="a token is needed: http.token_file\n", status=401, headers=ASK_FOR_TOKEN)
+        told = {"error": "no token", "text": "a token is needed: http.token_file"}
+        return web.json_response(told, status=401, headers=ASK_FOR_TOKEN)
 
     return guard
 

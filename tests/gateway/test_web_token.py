@@ -1,5 +1,6 @@
 """Who may look at the pages: this machine, and whoever shows the token."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,10 +8,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from typer.testing import CliRunner, Result
 
 from config import ConfigError
+from gateway.broker import free_port
+from gateway.cli import app
 from tests.broker import Broker
-from tests.rig import Rig, hurry
+from tests.daemon import PROGRAM
+from tests.peer import peer
+from tests.rig import HOST, Rig, hurry
 
 TOKEN = "0123456789abcdef0123"
 # Asked under another name than this machine's own, as through a proxy: not from here.
@@ -92,6 +98,75 @@ async def test_without_a_token_nobody_comes_in_by_another_name(rig: Rig) -> None
     async with asker(rig, rig.text()) as ask:
         assert await ask.status("/api/stock", Authorization="Bearer ") == 401
         assert await ask.status("/api/stock", Host="localhost") == 200
+
+
+@asynccontextmanager
+async def proxy(port: int) -> AsyncIterator[str]:
+    """The address of a proxy before the gateway: whoever asks there comes from elsewhere."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        answers, asked = await asyncio.open_connection("127.0.0.1", port)
+        asked.write(head.replace(b"\r\n", b"\r\nX-Forwarded-For: 10.0.0.7\r\nConnection: close\r\n", 1))
+        writer.write(await answers.read())
+        await writer.drain()
+        asked.close()
+
+    async with peer(pass_on) as front:
+        yield f"127.0.0.1:{front}"
+
+
+async def verb(name: str, *arguments: str, file: Path | None = None) -> Result:
+    environ = {"TALLYGATE_TOKEN_FILE": "" if file is None else str(file)}
+    return await asyncio.to_thread(CliRunner(env=environ).invoke, app, [name, *arguments, "--timeout", "20"])
+
+
+async def test_verbs_from_elsewhere_show_the_token(rig: Rig) -> None:
+    async with asker(rig, with_token(rig, "0.0.0.0:0")) as ask, proxy(ask.port) as there:
+        token, wrong = rig.folder / "token", rig.folder / "wrong"
+        wrong.write_text("no token \N{SNOWMAN}\n")
+        wrong.chmod(0o600)
+        for name in ("status", "antennas"):
+            for shown in (
+                await verb(name, "--http", there, "--json", "--token-file", str(token)),
+                await verb(name, "--http", there, "--json", file=token),
+                await verb(name, "--http", f"127.0.0.1:{ask.port}", "--json"),
+            ):
+                assert (shown.exit_code, shown.stderr) == (0, "")
+            without = await verb(name, "--http", there)
+            assert (without.exit_code, without.stdout) == (3, "")
+            assert "asks for its token" in without.stderr
+            assert "--token-file" in without.stderr
+            other = await verb(name, "--http", there, "--token-file", str(wrong))
+            assert (other.exit_code, other.stdout) == (3, "")
+            assert "does not know this token" in other.stderr
+        missing = await verb("status", "--http", there, "--token-file", str(rig.folder / "nowhere"))
+        assert (missing.exit_code, missing.stdout) == (2, "")
+        token.chmod(0o644)
+        assert "chmod" in (await verb("status", "--http", there, file=token)).stderr
+
+
+async def test_verbs_from_elsewhere_hear_of_no_serial_numbers(rig: Rig) -> None:
+    async with asker(rig, with_token(rig, "0.0.0.0:0")) as ask, proxy(ask.port) as there:
+        for name, *arguments in (["why", "80614141123458+1"], ["locate", "3034"]):
+            refused = await verb(name, *arguments, "--http", there)
+            assert (refused.exit_code, refused.stdout) == (3, ""), name
+            assert "told to this machine only" in " ".join(refused.stderr.split())
+            assert "hint: ask on the gateway's own machine" in refused.stderr
+        pipe = asyncio.subprocess.PIPE
+        command = [*PROGRAM, "reads", "--http", there]
+        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+        out, err = await process.communicate()
+        assert (process.returncode, out) == (3, b"")
+        assert b"hint: ask on the gateway's own machine" in err
+
+
+async def test_a_doctor_finds_the_daemon_that_listens_everywhere(rig: Rig) -> None:
+    path = rig.folder / "tallygate.toml"
+    path.write_text(with_token(rig, f"0.0.0.0:{free_port(HOST)}"))
+    async with rig.gateway(path.read_text()):
+        told = await verb("doctor", "--config", str(path))
+    assert "runs: tallygate" in told.stdout
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:9477", "10.0.0.5:9477", "[::]:9477", "store.example:9477"])
