@@ -23,7 +23,7 @@ SECOND = 1_000_000
 
 
 def settings(port: int, **more: object) -> LlrpSettings:
-    base = {"antennas": (1, 2), "connect_timeout_s": 2.0, "answer_timeout_s": 2.0, "keepalive_s": 0.1}
+    base = {"antennas": (1, 2), "connect_timeout_s": 2.0, "answer_timeout_s": 2.0, "keepalive_s": 0.5}
     return LlrpSettings("127.0.0.1", port=port, **{**base, **more})  # type: ignore[arg-type]  # a test's shorthand
 
 

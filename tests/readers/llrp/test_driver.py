@@ -440,7 +440,7 @@ async def test_a_peer_that_never_reads_is_given_up() -> None:
 
     sink = Collector()
     async with peer(talk) as port:
-        error = await outcome(port, sink, answer_timeout_s=30)
+        error = await outcome(port, sink, answer_timeout_s=60)
     assert error.fault.kind == "link_lost"
     assert "unread" in error.fault.text
 
