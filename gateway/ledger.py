@@ -183,7 +183,7 @@ class Ledger:
         )
         kept = [record for record in bins.values() if record]
         await self._many(
-            "INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [bin_row(each) for each in kept]
+            "INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [bin_row(each) for each in kept]
         )
         await self._many(
             "INSERT INTO bin_products VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -1,12 +1,13 @@
 """What the ledger keeps, as rows of its tables and back."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway import payloads
 from gateway.domain.delta import Step
 from gateway.domain.presence import Presence
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, TailRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, Story, TailRecord
 from gateway.domain.tags import key_bits, key_epc, tag_key
 
 if TYPE_CHECKING:
@@ -64,10 +65,13 @@ def bin_records(bins: Iterable[Row], products: Iterable[Row]) -> list[BinRecord]
     for reader, channel, *product in products:
         lying.setdefault((reader, channel), []).append(ProductRecord(*product))
     found = []
-    for reader, channel, zone, zero_g, begun_g, level_g, pending_g, doubtful in bins:
+    for reader, channel, zone, zero_g, begun_g, level_g, pending_g, doubtful, told, fills in bins:
         weights = zero_g, begun_g, level_g, pending_g
         there = tuple(lying.get((reader, channel), ()))
-        found.append(BinRecord(reader, channel, zone, *weights, there, doubtful=bool(doubtful)))
+        stories = tuple(
+            Story(tuple(pieces[product.gtin] for product in there), *rest) for pieces, *rest in json.loads(told)
+        )
+        found.append(BinRecord(reader, channel, zone, *weights, there, bool(doubtful), stories, fills))
     return found
 
 
@@ -82,6 +86,10 @@ def bin_row(record: BinRecord) -> tuple[object, ...]:
         record.level_g,
         record.pending_g,
         record.doubtful,
+        json.dumps(
+            [[dict(zip(record.gtins, each.pieces, strict=True)), each.foreign_g, each.score] for each in record.stories]
+        ),
+        record.fills,
     )
 
 

@@ -129,8 +129,8 @@ class GatewayCollector(Collector):
             if isinstance(each, WeightBin):
                 if each.grams is not None:
                     weight.add_metric(place, each.grams)
-                steps.update({verdict.value: count for verdict, count in each.verdicts.items()})
-                steps["reconciled"] += each.reconciled
+                steps.update({verdict.value: count for verdict, count in each.counting.verdicts.items()})
+                steps["reconciled"] += each.counting.reconciled
         yield from (weight, pieces, trusted)
         yield _counter("shelf_steps", "Changes of weight, by how well they were understood.", "reason", steps)
         yield CounterMetricFamily(

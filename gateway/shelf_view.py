@@ -23,7 +23,7 @@ def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
     if isinstance(each, WeightBin):
         shown["grams"] = None if each.grams is None else round(each.grams, 1)
         shown["still"] = each.still
-        shown["unexplained_g"] = round(each.unexplained_g, 1)
+        shown["unexplained_g"] = round(each.counting.unexplained_g, 1)
         shown["zero_g"] = round(each.zero_g, 1)
         shown["unit_weights_g"] = {product.sku.gtin: round(product.unit_g, 2) for product in each.products}
     return shown

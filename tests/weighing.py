@@ -62,9 +62,9 @@ def _watch(shelf: Shelf, counter: WeightBin) -> Score:
         at_s = sample.at_us / US_PER_S
         if look_s <= at_s:
             result.looks += 1
-            wrong = _counts(counter) != shelf.counts(look_s)
-            result.wrong += wrong
-            result.misled += wrong and counter.sure
+            truth_then = shelf.counts(look_s)
+            result.wrong += _counts(counter) != truth_then
+            result.misled += any(sure and pieces != truth_then[gtin] for gtin, pieces, sure in counter.counts())
             result.unconfirmed += not counter.sure
             look_s = next(looks)
         condition = WeightCondition.MOVING if sample.moving else WeightCondition.STABLE

@@ -76,9 +76,24 @@ class ProductRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Story:
+    """What may lie in a bin: the pieces of each product, the weight of what is none of them, and how likely this is
+    (natural logarithm, the likeliest story being 0).
+    """
+
+    pieces: tuple[int, ...]
+    foreign_g: float = 0.0
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class BinRecord:
     """A bin at rest: its zero (and the configured one it began with), its last settled weight, and what of it is
-    unexplained, in grams; `doubtful`: its products may have been taken for each other.
+    unexplained, in grams.
+
+    - `stories`: what may lie in it, where that is not certain, each with its pieces in the order of `products`;
+      `doubtful`: there were more of them than could be kept.
+    - `fills`: how often it was filled since it may have been zeroed with its goods on; None: it was not.
     """
 
     reader: str
@@ -90,10 +105,12 @@ class BinRecord:
     pending_g: float
     products: tuple[ProductRecord, ...]
     doubtful: bool = False
+    stories: tuple[Story, ...] = ()
+    fills: int | None = None
 
     @property
-    def gtins(self) -> frozenset[str]:
-        return frozenset(product.gtin for product in self.products)
+    def gtins(self) -> tuple[str, ...]:
+        return tuple(product.gtin for product in self.products)
 
     def product(self, gtin: str) -> ProductRecord | None:
         """What is known of one product."""

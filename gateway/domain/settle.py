@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from gateway.domain.countable import SETTLED_VALUES
@@ -27,11 +27,37 @@ PAUSE_US = 2 * US_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A weight that has come to rest: the whole, and the cells under it, in grams."""
+    """A weight that has come to rest: the whole, and the cells under it, in grams.
+
+    `unseen_us`: it came there all at once from the rest before, within the time between two values; None: not so.
+    """
 
     at_us: int
     grams: float
     parts: tuple[float, ...] = ()
+    unseen_us: int | None = None
+
+
+@dataclass(slots=True)
+class _Way:
+    """How it went since it rested: when the last value there was, when the first one elsewhere, and their bounds."""
+
+    rested_us: int | None = None
+    left_us: int | None = None
+    lowest_g: float = math.inf
+    highest_g: float = -math.inf
+
+    def go(self, at_us: int, grams: float) -> None:
+        if self.left_us is None:
+            self.left_us = at_us
+        self.lowest_g, self.highest_g = min(self.lowest_g, grams), max(self.highest_g, grams)
+
+    def unseen_us(self, grams: float, gate_g: float) -> int | None:
+        """How long nobody looked, if all values since then are those of a rest at `grams`."""
+        if self.rested_us is None or self.left_us is None:
+            return None
+        there = grams - gate_g <= self.lowest_g and self.highest_g <= grams + gate_g
+        return self.left_us - self.rested_us if there else None
 
 
 class Settler:
@@ -48,6 +74,7 @@ class Settler:
         self.still = False
         self.still_since_us = 0
         self._drift_g = 0.0
+        self._way = _Way()
 
     def interrupt(self) -> None:
         """There is no weight to be had, or there was none for a while: what it rested on is over."""
@@ -77,12 +104,17 @@ class Settler:
             self.still = abs(grams - self.level.grams) <= self._gate_g and self._close_together()
             if self.still:
                 self._follow(self.level, elapsed_s)
+                self._way = _Way(at_us)
+            else:
+                self._way.go(at_us, grams)
             return None
+        self._way.go(at_us, grams)
         full = len(values) >= SETTLED_VALUES and at_us - self._begun_us >= self._rest_us
         if moving or not full or not self._close_together():
             return None
         self.still, self.still_since_us = True, at_us
         self.level = self._median(at_us)
+        self._way = _Way(at_us)
         return self.level
 
     def _close_together(self) -> bool:
@@ -93,7 +125,7 @@ class Settler:
     def _median(self, at_us: int) -> Level:
         grams = median(value[1] for value in self._values)
         parts = zip(*(value[2] for value in self._values), strict=True)
-        return Level(at_us, grams, tuple(median(part) for part in parts))
+        return Level(at_us, grams, tuple(median(part) for part in parts), self._way.unseen_us(grams, self._gate_g))
 
     def _follow(self, level: Level, elapsed_s: float) -> None:
         """Creep and temperature: the level goes slowly after the values."""
@@ -102,4 +134,4 @@ class Settler:
         step_g = max(-most_g, min(most_g, gap_g * FOLLOW_PER_S * elapsed_s))
         most_g = DRIFT_SHARE_PER_S * self._lightest_g * elapsed_s
         self._drift_g += max(-most_g, min(most_g, step_g))
-        self.level = Level(level.at_us, level.grams + step_g, level.parts)
+        self.level = replace(level, grams=level.grams + step_g)

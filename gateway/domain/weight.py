@@ -6,16 +6,19 @@ still until there is one.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
-from gateway.domain.countable import MOST_PIECES, count_sd, countable_pieces, level_sd_g, step_sd_g
-from gateway.domain.hypotheses import Kind, Outcome, Shift, Verdict, explain
+from gateway.domain.countable import step_sd_g
+from gateway.domain.counting import Counting
+from gateway.domain.mixture import Mixture
+from gateway.domain.moves import Shift
 from gateway.domain.params import Bin
-from gateway.domain.product import take_up
-from gateway.domain.records import BinRecord, ProductRecord
-from gateway.domain.settle import GATE_SHARE, Level, Settler
+from gateway.domain.product import Product, take_up
+from gateway.domain.records import BinRecord, ProductRecord, Story
+from gateway.domain.settle import GATE_SHARE, PAUSE_US, Level, Settler
+from gateway.domain.single import Single
 from gateway.domain.zones import US_PER_S
 from readers.model import WeightCondition, WeightSample
 
@@ -27,11 +30,14 @@ OVERLOAD_SHARE = 1.05
 ZERO_SHARE_PER_S = 0.02
 # Values of the cells of one plate belong together when none is older than this.
 CELLS_APART_US = 1 * US_PER_S
-# A scale that was switched off and shows nothing may have zeroed itself with its goods on: so many pieces do not
-# all go in a pause.
+# After a pause a scale that shows nothing may have zeroed itself with its goods on: so many pieces do not all go
+# unseen.
 PIECES_OF_A_RESET = 3
-# A scale that was silent for so long may have been switched off.
+# A scale that was silent for so long may shake anew before it rests.
 OUTAGE_US = 30 * US_PER_S
+# A scale that was zeroed with goods on would show less than nothing as soon as one of them goes: one that was filled
+# so often when it showed nothing, and never did, was empty (one in a thousand).
+FILLS_OF_AN_EMPTY = 10
 # A bin that does not come to rest for so long shakes more than it was told.
 RESTLESS_US = 120 * US_PER_S
 WEIGHS = frozenset({WeightCondition.STABLE, WeightCondition.MOVING})
@@ -47,7 +53,7 @@ class Blind(StrEnum):
     FAULT = "it says that it is broken"
     PAUSE = "it has stopped sending weights"
     RESTLESS = "it does not come to rest: noise_g may be too small for it"
-    RESET = "it shows nothing after a pause: emptied, or zeroed with its goods on"
+    RESET = "it shows nothing all at once: emptied unseen, or zeroed with its goods on"
     BELOW_ZERO = "it weighs less than empty: zeroed with goods on it, or something of its own was taken off"
     UNCOUNTED = "what lies on it cannot be counted: empty it once"
 
@@ -67,31 +73,27 @@ class WeightBin:
         self.params = params
         self.products = [take_up(sku, record) for sku in params.skus]
         self.lightest_g = min(product.unit_g for product in self.products)
-        self.verdicts: Counter[Verdict] = Counter()
-        self.reconciled = 0
-        self.candidates: tuple[tuple[int, ...], ...] = ()
-        self.counted = record is not None and all(product.sku.gtin in record.gtins for product in self.products)
-        # What was confirmed before a restart stays so until its scale says otherwise.
-        self.agreed = self.counted
         self.changed = False
         """Something that outlives the process has changed since this was last set back."""
+        counts = record is not None and all(product.sku.gtin in record.gtins for product in self.products)
+        known = record if counts else None
+        self.counting = _take_up_counting(params, self.products, known)
         self._settler = Settler(params.params, self.lightest_g)
         self._step_sd_g = step_sd_g(params.params)
-        self._level_sd_g = level_sd_g(params.params)
         moved = record is not None and record.configured_zero_g != params.params.zero_g
         self.zero_g = record.zero_g if record is not None and not moved else params.params.zero_g
         self._saved_zero_g = self.zero_g
-        self._rested: Level | None = Level(0, record.level_g) if record is not None and self.counted else None
-        self._pending_g = record.pending_g if record is not None and self.counted else 0.0
-        # Of several products, what was once unexplained may have been another one than what explained it later.
-        self._doubtful = record is not None and self.counted and record.doubtful
+        self._rested: Level | None = Level(0, known.level_g) if known is not None else None
+        self._earlier: Level | None = None
+        # How often it was filled since it may have been zeroed with its goods on; None: nothing of that kind.
+        self._fills = known.fills if known is not None and not moved else None
         self._touched = True
+        self._lingers = False
         self._resumed = True
-        self._trouble: Blind | None = None
+        self._below_zero = False
         self._condition: Blind | None = None
         self._weighed_us: int | None = None
         self._still_us = 0
-        self._begun_us: int | None = None
         self._cells: dict[int, tuple[int, float]] = {}
 
     # -- what it says -----------------------------------------------------------------------------------------
@@ -107,20 +109,21 @@ class WeightBin:
         return self._settler.still
 
     @property
-    def unexplained_g(self) -> float:
-        """What came or went and is no product of this bin, as far as is known."""
-        return self._pending_g
-
-    @property
     def sure(self) -> bool:
         """The whole weight agrees with the count, and nothing on it is unexplained."""
-        certain = self.agreed and not self._pending_g and not self._doubtful
-        return self.counted and certain and self._trouble is None
+        return all(self._certain())
+
+    def _certain(self) -> tuple[bool, ...]:
+        """Of which products the count is confirmed."""
+        doubtful = self._below_zero or self._fills is not None
+        return (False,) * len(self.products) if doubtful else self.counting.certain
 
     def counts(self) -> Iterator[tuple[str, int, int]]:
         """(GTIN, pieces, how many of them the weight confirms now)"""
-        for product in self.products if self.counted else ():
-            yield product.sku.gtin, product.pieces, product.pieces if self.sure else 0
+        if not self.counting.counted:
+            return
+        for product, certain in zip(self.products, self._certain(), strict=True):
+            yield product.sku.gtin, product.pieces, product.pieces if certain else 0
 
     def blind(self, now_us: int) -> Blind | None:
         """Why its count cannot be relied upon, None while it can."""
@@ -131,9 +134,11 @@ class WeightBin:
             return self._condition or Blind.PAUSE
         if not self._settler.still and now_us - self._still_us > RESTLESS_US:
             return Blind.RESTLESS
-        if self._trouble is not None or self.counted:
-            return self._trouble
-        return Blind.UNCOUNTED if self._settler.level is not None else Blind.SILENT
+        if self._below_zero or self._fills is not None:
+            return Blind.BELOW_ZERO if self._below_zero else Blind.RESET
+        if not self.counting.counted:
+            return Blind.UNCOUNTED if self._settler.level is not None else Blind.SILENT
+        return None
 
     def record(self) -> BinRecord:
         """What outlives the process."""
@@ -143,18 +148,19 @@ class WeightBin:
             ProductRecord(each.sku.gtin, each.pieces, each.unit_g, each.learnt, each.sku.unit_weight_g)
             for each in self.products
         )
-        each = self.params
-        zero_g = each.params.zero_g
+        each, counting = self.params, self.counting
         return BinRecord(
             each.reader,
             each.channel,
             each.zone,
             self.zero_g,
-            zero_g,
+            each.params.zero_g,
             level_g,
-            self._pending_g,
+            counting.unexplained_g,
             products,
-            doubtful=self._doubtful,
+            doubtful=counting.doubtful,
+            stories=counting.stories,
+            fills=self._fills,
         )
 
     # -- samples ----------------------------------------------------------------------------------------------
@@ -188,10 +194,7 @@ class WeightBin:
         return all(cell is not None and now_us - cell[0] <= CELLS_APART_US for cell in known)
 
     def _weigh(self, at_us: int, grams: float, parts: tuple[float, ...], *, moving: bool) -> None:
-        if self._weighed_us is None:
-            self._still_us = at_us
-        elif at_us - self._weighed_us > OUTAGE_US:
-            self._resumed = True
+        if self._weighed_us is None or at_us - self._weighed_us > OUTAGE_US:
             self._still_us = at_us
         elapsed_s = (at_us - self._weighed_us) / US_PER_S if self._weighed_us is not None else 0.0
         self._weighed_us, self._condition = at_us, None
@@ -202,77 +205,29 @@ class WeightBin:
             self._still_us = at_us
             self._rest(at_us, elapsed_s)
 
-    # -- steps ------------------------------------------------------------------------------------------------
+    # -- at rest ----------------------------------------------------------------------------------------------
 
     def _settle(self, level: Level) -> None:
         """It has come to rest: what came, what went?"""
         before, self._rested = self._rested, level
-        resumed, self._resumed = self._resumed, False
+        unseen_us = OUTAGE_US if self._resumed else level.unseen_us
+        self._resumed = False
         self.changed = True
-        self._touched = True
-        if before is None or not self.counted:
+        hasty, self._touched = self._touched, True
+        if before is None or not self.counting.counted:
             return  # the whole weight is all there is to count by; it is looked at when it has been quiet
-        if resumed and self._looks_reset(level):
-            return
-        if self._trouble is Blind.RESET:
-            self._end_reset(before, level)
-            return
-        self._step(level.grams - before.grams, _shift(self.params, before, level, self._step_sd_g))
-        self._check(quiet=False)
-
-    def _step(self, change_g: float, shift: Shift | None) -> None:
-        """Explain the change together with what is still unexplained, else by itself."""
-        whole_g = self._pending_g + change_g
-        outcome = self._explain(whole_g, shift if not self._pending_g else None)
-        pending_g = 0.0
-        if self._pending_g and (outcome.verdict is not Verdict.SURE or _is_mixed(outcome)):
-            alone = self._explain(change_g, shift)
-            if alone.verdict is Verdict.SURE:
-                outcome, pending_g, whole_g = alone, self._pending_g, change_g
-            elif _is_mixed(outcome):
-                outcome = Outcome(Verdict.AMBIGUOUS, (0,) * len(self.products), (outcome.pieces,))
-            elif any(outcome.pieces):
-                self._doubt()
-        self.verdicts[outcome.verdict] += 1
-        self.candidates = outcome.candidates
-        if outcome.verdict is Verdict.SURE:
-            self._learn(whole_g, outcome.pieces)
-            self._book(outcome.pieces)
-            self._pending_g = pending_g
+        # Who leans on a shelf leaves it as suddenly, and as it was.
+        leant = hasty and self._earlier is not None and abs(self._earlier.grams - level.grams) < self._near_g
+        self._earlier = before
+        if self._looks_zeroed(before, level, unseen_us) and not leant:
+            self._fills = 0
+            if level.grams - self.zero_g < -2 * self._near_g:
+                self._take_zero(level)
+        elif self._fills is not None:
+            self._tell(before, level, unseen_us)
         else:
-            self._pending_g = whole_g
-
-    def _doubt(self) -> None:
-        """The count goes on, but only an empty bin makes it certain again."""
-        self._doubtful = len(self.products) > 1
-
-    def _explain(self, change_g: float, shift: Shift | None = None, sd_g: float | None = None) -> Outcome:
-        return explain(change_g, self._kinds(), self._step_sd_g if sd_g is None else sd_g, shift)
-
-    def _kinds(self) -> Sequence[Kind]:
-        return [
-            Kind(
-                product.unit_g,
-                product.sku.variation,
-                product.tolerance(self._step_sd_g),
-                product.pieces,
-                product.sku.most if product.sku.most is not None else MOST_PIECES,
-                product.sku.lane_mm,
-            )
-            for product in self.products
-        ]
-
-    def _book(self, pieces: Sequence[int]) -> None:
-        for product, change in zip(self.products, pieces, strict=True):
-            product.pieces += change
-
-    def _learn(self, change_g: float, pieces: Sequence[int]) -> None:
-        """A single piece of a single product shows what it weighs."""
-        moved = [(product, count) for product, count in zip(self.products, pieces, strict=True) if count]
-        if len(moved) == 1 and abs(moved[0][1]) == 1:
-            moved[0][0].learn(abs(change_g), self._step_sd_g)
-
-    # -- at rest ----------------------------------------------------------------------------------------------
+            shift = _shift(self.params, before, level, self._step_sd_g)
+            self.counting.step(before.grams - self.zero_g, level.grams - before.grams, shift)
 
     def _rest(self, at_us: int, elapsed_s: float) -> None:
         """While it lies still: drift, the check against the whole weight, the zero of an empty bin."""
@@ -284,119 +239,81 @@ class WeightBin:
             self.zero_g += drift_g
             self.changed = self.changed or abs(self.zero_g - self._saved_zero_g) > SAVE_SHARE * self.lightest_g
         quiet_us = at_us - self._settler.still_since_us
-        if self._trouble is Blind.RESET or quiet_us < self.params.params.quiet_s * US_PER_S:
+        if self._fills is not None or quiet_us < self.params.params.quiet_s * US_PER_S:
             return
         if self._touched:
             self._look(level)
-        if quiet_us >= self.params.params.empty_s * US_PER_S and not any(each.pieces for each in self.products):
+        if quiet_us < self.params.params.empty_s * US_PER_S:
+            return
+        if self._lingers:
+            self._lingers, self.changed = False, True
+            self.counting.linger()
+        if self.counting.counted and not any(self.counting.pieces):
             away_g = level.grams - self.zero_g
             most_g = ZERO_SHARE_PER_S * self.lightest_g * elapsed_s
-            if self.counted and abs(away_g) < GATE_SHARE * self.lightest_g:
+            if abs(away_g) < self._near_g:
                 self.zero_g += max(-most_g, min(most_g, away_g))
 
     def _look(self, level: Level) -> None:
         """Once it has been quiet after something moved: book what was likely, and check the whole weight."""
-        self._touched = False
+        self._touched, self._lingers = False, True
         self.changed = True
         load_g = level.grams - self.zero_g
-        if load_g < -GATE_SHARE * self.lightest_g * 2:
-            self._trouble = Blind.BELOW_ZERO
+        self._below_zero = load_g < -2 * self._near_g
+        if self._below_zero:
             return
-        if self._trouble is Blind.BELOW_ZERO:
-            self._trouble = None
-        if abs(load_g) < GATE_SHARE * self.lightest_g:
-            self._book([-product.pieces for product in self.products])
-            self._pending_g, self.counted, self._doubtful = 0.0, True, False
-        elif not self.counted:
-            self._count_anew(load_g)
-        elif self._pending_g:
-            outcome = self._explain(self._pending_g)
-            if outcome.verdict in {Verdict.SURE, Verdict.LIKELY} and not _is_mixed(outcome):
-                self._book(outcome.pieces)
-                self._pending_g = 0.0
-        if self.counted:
-            self._check(quiet=True)
-
-    def _count_anew(self, load_g: float) -> None:
-        """The first count of a bin that was not empty when the gateway met it: only by one product's whole weight."""
-        if len(self.products) > 1:
-            return
-        product = self.products[0]
-        product.pieces = 0
-        pieces = round(load_g / product.unit_g)
-        if self._off_whole(load_g, pieces) is not None:
-            product.pieces, self.counted = pieces, True
-
-    def _check(self, *, quiet: bool) -> None:
-        """Does the whole weight agree with the count? When it is quiet and does not, it may correct the count."""
-        level = self._rested
-        assert level is not None, "there is something to check"
-        load_g = level.grams - self.zero_g
-        rest_g = load_g - sum(product.pieces * product.unit_g for product in self.products)
-        self.agreed = abs(rest_g) < GATE_SHARE * self.lightest_g
-        if self.agreed and quiet:
-            self._pending_g = 0.0
-        if self.agreed or not quiet:
-            return
-        pieces = self._correction(load_g, rest_g)
-        if pieces is not None:
-            self._book(pieces)
-            self._doubt()
-            self.reconciled += 1
-            self._pending_g = 0.0
-            self.agreed = True
-
-    def _correction(self, load_g: float, rest_g: float) -> Sequence[int] | None:
-        """The pieces by which the whole weight says that the count is wrong; None where it cannot tell."""
-        if len(self.products) == 1:
-            product = self.products[0]
-            pieces = round(load_g / product.unit_g)
-            change = self._off_whole(load_g, pieces)
-            return None if change is None else (change,)
-        variance = self._level_sd_g**2
-        for product in self.products:
-            sd = count_sd(product.pieces, product.unit_g, product.sku.variation, product.tolerance(0), 0)
-            variance += (sd * product.unit_g) ** 2
-        outcome = self._explain(rest_g, sd_g=math.sqrt(variance))
-        return outcome.pieces if outcome.verdict is Verdict.SURE else None
-
-    def _off_whole(self, load_g: float, pieces: int) -> int | None:
-        """How far the count of the only product is off, where `pieces` is beyond doubt; None where it is not."""
-        product = self.products[0]
-        most = product.sku.most if product.sku.most is not None else MOST_PIECES
-        tolerance = product.tolerance(self._step_sd_g)
-        countable = countable_pieces(product.unit_g, product.sku.variation, tolerance, self._level_sd_g)
-        off = abs(load_g / product.unit_g - pieces)
-        return pieces - product.pieces if 0 <= pieces <= min(most, countable) and off < GATE_SHARE else None
-
-    # -- a scale that was switched off ------------------------------------------------------------------------
-
-    def _looks_reset(self, level: Level) -> bool:
-        """After an outage it shows nothing although it carried goods: it may have zeroed itself with them on it."""
-        total = sum(product.pieces for product in self.products)
-        if total < PIECES_OF_A_RESET or abs(level.grams) >= GATE_SHARE * self.lightest_g:
-            return False
-        self._trouble = Blind.RESET
-        self.agreed = False
-        return True
-
-    def _end_reset(self, before: Level, level: Level) -> None:
-        """The next change tells: below nothing, goods were on it; else it was empty, and its zero is as it was."""
-        if abs(level.grams - before.grams) < GATE_SHARE * self.lightest_g:
-            return
-        self._trouble = None
-        if level.grams - self.zero_g < -GATE_SHARE * self.lightest_g:
-            self.zero_g = before.grams - sum(product.pieces * product.unit_g for product in self.products)
+        if abs(load_g) < self._near_g:
+            self.counting.clear()
         else:
-            self._book([-product.pieces for product in self.products])
-        self._pending_g = 0.0
-        self._step(level.grams - before.grams, None)
-        self._check(quiet=False)
+            self.counting.look(load_g)
+
+    @property
+    def _near_g(self) -> float:
+        """Weights that differ by less are the same number of pieces."""
+        return GATE_SHARE * self.lightest_g
+
+    # -- a scale that was zeroed with goods on it -------------------------------------------------------------
+
+    def _looks_zeroed(self, before: Level, level: Level, unseen_us: int | None) -> bool:
+        """All at once it shows nothing although it carried goods: a key was pressed, or it was switched off."""
+        if unseen_us is None or abs(level.grams) >= self._near_g or abs(before.grams) < 2 * self._near_g:
+            return False
+        # While nobody looked, the last pieces may just as well have gone.
+        return sum(self.counting.pieces) >= (1 if unseen_us <= PAUSE_US else PIECES_OF_A_RESET)
+
+    def _tell(self, before: Level, level: Level, unseen_us: int | None) -> None:
+        """It may have been zeroed: the count goes on by steps, until one of them tells whether it was."""
+        expected_g = self.counting.expected_g
+        load_g = level.grams - self.zero_g
+        if unseen_us is not None and abs(load_g - expected_g) < 2 * self._near_g:
+            self._fills = None  # all at once it shows its goods again: somebody has put it right
+            self.counting.check(load_g)
+            return
+        if before.grams - self.zero_g < self._near_g <= load_g:
+            self._fills = (self._fills or 0) + 1
+        if self._fills == FILLS_OF_AN_EMPTY:
+            self.counting.clear()
+            self._fills, expected_g = None, 0.0
+        elif load_g < -2 * self._near_g:
+            self._take_zero(before)
+        self.counting.step(expected_g, level.grams - before.grams, None)
+
+    def _take_zero(self, level: Level) -> None:
+        """Less than nothing is proof: goods were on it at that rest, so many as are counted."""
+        self.zero_g = level.grams - self.counting.expected_g
+        self._fills = None
 
 
-def _is_mixed(outcome: Outcome) -> bool:
-    """It takes several products to explain it."""
-    return sum(count != 0 for count in outcome.pieces) > 1
+def _take_up_counting(params: Bin, products: Sequence[Product], known: BinRecord | None) -> Counting:
+    """How a bin counts; `known`: what lay in it before a restart."""
+    if len(products) == 1:
+        return Single(params, products[0], counted=known is not None, pending_g=known.pending_g if known else 0.0)
+    if known is None:
+        return Mixture(params, products)
+    places = [known.gtins.index(product.sku.gtin) for product in products]
+    stories = [replace(story, pieces=tuple(story.pieces[place] for place in places)) for story in known.stories]
+    first = Story(tuple(product.pieces for product in products), known.pending_g)
+    return Mixture(params, products, stories or [first], doubtful=known.doubtful)
 
 
 def _shift(params: Bin, before: Level, level: Level, sd_g: float) -> Shift | None:

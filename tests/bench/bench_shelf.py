@@ -23,6 +23,7 @@ from tests.weighing import GTINS, Score, goods, score
 HOST = "127.0.0.1"
 SEEDS = range(1, 6)
 HOURS = 2.0
+THREE = [goods(250, pieces=8), goods(180, pieces=8, product=1), goods(411, pieces=8, product=2)]
 CASES: dict[str, tuple[list[Goods], Habits]] = {
     "250 g, varies 1 %, noise 1 g": ([goods(250)], Habits()),
     "  varies 5 %": ([goods(250, 0.05)], Habits()),
@@ -34,10 +35,10 @@ CASES: dict[str, tuple[list[Goods], Habits]] = {
     "12 g, noise 1 g": ([goods(12)], Habits()),
     "12 g, noise 0.3 g": ([goods(12)], Habits(noise_g=0.3)),
     "250 g, varies 10 %": ([goods(250, 0.1)], Habits()),
-    "250, 180 and 411 g mixed": (
-        [goods(250, pieces=8), goods(180, pieces=8, product=1), goods(411, pieces=8, product=2)],
-        Habits(),
-    ),
+    "250 and 180 g mixed": ([goods(250, pieces=8), goods(180, pieces=8, product=1)], Habits()),
+    "100 and 200 g mixed": ([goods(100, pieces=8), goods(200, pieces=8, product=1)], Habits()),
+    "250, 180 and 411 g mixed": (THREE, Habits()),
+    "  20 events an hour": (THREE, Habits(events_per_hour=20, touches_per_hour=10, leans_per_hour=1)),
 }
 PIECES = 25
 UNIT_G = 182.0

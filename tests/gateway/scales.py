@@ -38,10 +38,21 @@ class HandScale:
         self.now_us = 1_000 * US_PER_S
         self.noise_g = noise_g
         self._random = Random(1)
+        self._shown_g = 0.0
 
     def show(self, grams: float, seconds: float = 1.5, condition: WeightCondition = WeightCondition.STABLE) -> None:
-        """The scale shows this weight for so long."""
-        for _ in range(round(seconds * 10)):
+        """A hand moves the scale to this weight, which it then shows for so long."""
+        between_g, self._shown_g = (self._shown_g + grams) / 2, grams
+        values = [grams] * round(seconds * 10)
+        self._feed([between_g, *values[1:]], condition)
+
+    def jump(self, grams: float, seconds: float = 1.5) -> None:
+        """From one value to the next it shows this weight, as when a key is pressed."""
+        self._shown_g = grams
+        self._feed([grams] * round(seconds * 10))
+
+    def _feed(self, values: list[float], condition: WeightCondition = WeightCondition.STABLE) -> None:
+        for grams in values:
             self.now_us += PERIOD_US
             weight = grams + self._random.gauss(0, self.noise_g)
             self.bin.feed(WeightSample(READER, 1, self.now_us, condition, weight))

@@ -18,7 +18,7 @@ from gateway import ledger_file
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
 from gateway.domain.presence import Presence
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, TailRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, Story, TailRecord
 from gateway.domain.stock import StockRow
 from gateway.ledger import Ledger, LedgerError, open_ledger
 from gateway.ledger_group import Commit, Numbered
@@ -527,7 +527,8 @@ def bin_record(channel: int, *pieces: int) -> BinRecord:
     products = tuple(
         ProductRecord(f"{9506000134352 + n:014}", count, 181.5, 3.0, 182.0) for n, count in enumerate(pieces)
     )
-    return BinRecord("gondola-7", channel, "shelf", 1.5, 0.0, 364.25, -3.0, products)
+    stories = (Story(pieces, 0.0, 0.0), Story(tuple(count + 1 for count in pieces), -3.0, -1.25))
+    return BinRecord("gondola-7", channel, "shelf", 1.5, 0.0, 364.25, -3.0, products, stories=stories, fills=2)
 
 
 async def test_what_lies_on_shelves_is_written_anew_as_a_whole(path: Path) -> None:
