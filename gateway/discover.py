@@ -14,13 +14,17 @@ AT_ONCE: Final = 64
 PORTION_BYTES: Final = 65_536
 CLOSE: Final = pack_frame(Frame(MessageType.CLOSE_CONNECTION, QUESTION_ID, b""))
 
+Place = tuple[str, int]
+"""(host, port)"""
+
 
 class Kind(StrEnum):
-    """What answers at an address."""
+    """What answers at an address; SILENT: nothing does, and yet something is said to be there."""
 
     READER = "reader"
     BUSY = "busy"
     OTHER = "other"
+    SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +37,16 @@ class Found:
     identity: str | None = None
 
 
-async def discover(hosts: Iterable[str], port: int, timeout_s: float, tell: Callable[[Found | None], None]) -> None:
-    """Ask at every address; `tell` hears of each in turn: who answers there, or None.
+async def discover(places: Iterable[Place], timeout_s: float, tell: Callable[[Place, Found | None], None]) -> None:
+    """Ask at every place; `tell` hears of each in turn: who answers there, or None.
 
     An address gets `timeout_s` to connect, and as long to introduce itself.
     """
-    waiting = iter(hosts)
+    waiting = iter(places)
 
     async def dial() -> None:
-        for host in waiting:
-            tell(await probe(host, port, timeout_s))
+        for place in waiting:
+            tell(place, await probe(*place, timeout_s))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):

@@ -35,6 +35,7 @@ APACHE = re.compile(r"gateway\.(consumer(\..+)?|payloads)")
 # A heavy library stays behind few doors.
 DOORS = {
     "sllurp": {"readers.llrp.messages"},
+    "zeroconf": {"gateway.announced"},
     "paho": {"gateway.consumer.mqtt", "gateway.consumer.properties"},
     "aiosqlite": {"gateway.ledger", "gateway.consumer.store"},
     "prometheus_client": {"gateway.metrics"},

@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from secrets import token_hex
 
 import pytest
 from typer.testing import CliRunner
+from zeroconf import IPVersion
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from gateway.announced import SERVICE
 from gateway.broker import free_port
 from gateway.cli import app
-from gateway.discover import Found, Kind, discover, probe
+from gateway.discover import Found, Kind, Place, discover, probe
 from simulators.llrp.device import ReaderDevice
 from simulators.llrp.personality import Personality
 from simulators.llrp.server import serve_reader
@@ -49,9 +55,9 @@ async def test_what_is_no_reader() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with peer(other) as port:
-        told: list[Found | None] = []
-        await discover([HOST], port, LIMIT_S, told.append)
-        assert told == [Found(HOST, port, Kind.OTHER)]
+        told: list[tuple[Place, Found | None]] = []
+        await discover([(HOST, port)], LIMIT_S, lambda place, found: told.append((place, found)))
+        assert told == [((HOST, port), Found(HOST, port, Kind.OTHER))]
         result = await asyncio.to_thread(
             CliRunner().invoke, app, ["discover", HOST, "--port", str(port), "--timeout", str(LIMIT_S)]
         )
@@ -70,6 +76,33 @@ async def test_the_verb() -> None:
     assert f"llrp://{HOST}:{server.port}" in shown.stdout
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
     assert json.loads(told.stdout)["kind"] == "reader"
+
+
+@asynccontextmanager
+async def announcing(*ports: int) -> AsyncIterator[list[str]]:
+    """A responder on this machine that says of each port that a reader listens there; gives their names."""
+    names = [f"shop \x9b2J{token_hex(4)}" for _ in ports]
+    async with AsyncZeroconf(ip_version=IPVersion.V4Only) as network:
+        for name, port in zip(names, ports, strict=True):
+            server = f"{token_hex(4)}.local."
+            info = AsyncServiceInfo(SERVICE, f"{name}.{SERVICE}", port, server=server, parsed_addresses=[HOST])
+            # Names made by chance are nobody else's: they need not be asked for.
+            await (await network.async_register_service(info, cooperating_responders=True))
+        yield [name.replace("\x9b", "?") for name in names]
+
+
+async def test_readers_that_announce_themselves() -> None:
+    async with serve_reader(device()) as server, announcing(server.port, free_port(HOST)) as names:
+        where = ["discover", "--timeout", str(LIMIT_S), "--listen", "1"]
+        shown = await asyncio.to_thread(CliRunner().invoke, app, where)
+        told = await asyncio.to_thread(CliRunner().invoke, app, [*where, "--json"])
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    rows = {name: line for name in names for line in shown.stdout.splitlines() if name in line}
+    assert f"llrp://{HOST}:{server.port}  eui64:0001020304050607  a reader" in rows[names[0]]
+    assert "does not answer" in rows[names[1]]
+    assert "\x9b" not in shown.stdout
+    kinds = {one["name"]: one["kind"] for one in map(json.loads, told.stdout.splitlines())}
+    assert [kinds[name] for name in names] == ["reader", "silent"]
 
 
 @pytest.mark.parametrize("network", ["shop", "10.0.0.0/8", "10.0.0.300"])
