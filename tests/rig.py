@@ -42,6 +42,26 @@ GTIN = "09506000134352"
 LIMIT_S = 30.0
 # An item that is carried is elsewhere within a second.
 QUICK_ZONE = "settle_s = 1\nfirst_read_chance = 1.0\nmove_weight = 0.0\nmove_dwell_s = 0.2\nevidence_longest_s = 1.5"
+UNIT_G = 182.0
+# A shelf that weighs, to be added to a configuration; `port` is a path.
+SCALE = f"""
+[[zones]]
+id = "shelf-7"
+kind = "shelf"
+{QUICK_ZONE}
+[[readers]]
+id = "gondola-7"
+driver = "scale"
+url = "serial://{{port}}?baudrate=9600"
+dialect = "mt-sics"
+[[readers.channels]]
+channel = 1
+zone = "shelf-7"
+gtin = "{GTIN}"
+unit_weight_g = {UNIT_G}
+quiet_s = 1
+blind_s = 1
+"""
 STILL = Traffic(customers_per_hour=0, refills_per_hour=0, deliveries_per_hour=0)
 Stock = dict[tuple[str, str], int]
 PayloadT = TypeVar("PayloadT", bound=payloads.Payload)

@@ -14,29 +14,9 @@ from gateway.cli import app
 from simulators.serial.bench import SerialBench, serial_bench
 from simulators.serial.scales import MtSicsScale, Pan
 from tests.broker import Broker
-from tests.rig import GTIN, HOST, QUICK_ZONE, Rig, eventually, hurry, ours
+from tests.rig import GTIN, HOST, SCALE, UNIT_G, Rig, eventually, hurry, ours
 
 OTHER = "04012345678901"
-UNIT_G = 182.0
-SHELF = f"""
-[[zones]]
-id = "shelf-7"
-kind = "shelf"
-{QUICK_ZONE}
-[[readers]]
-id = "gondola-7"
-driver = "scale"
-url = "serial://{{port}}"
-dialect = "mt-sics"
-[[readers.channels]]
-channel = 1
-zone = "shelf-7"
-gtin = "{GTIN}"
-unit_weight_g = {UNIT_G}
-quiet_s = 1
-blind_s = 1
-"""
-
 # A measurement takes three seconds, for a scale in a shop; this one has settled after one.
 PROGRAM = (
     "from gateway.domain import calibration; calibration.MEASURE_US = 1_000_000; from gateway.cli import main; main()"
@@ -99,7 +79,7 @@ async def scale(tmp_path: Path, pan: Pan) -> AsyncIterator[SerialBench]:
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "tallygate.toml"
     head = '[site]\nid = "s"\ngateway = "g"\n[mqtt]\nurl = "mqtt://127.0.0.1"\n'
-    path.write_text(head + SHELF.format(port=tmp_path / "port"))
+    path.write_text(head + SCALE.format(port=tmp_path / "port"))
     return path
 
 
@@ -108,7 +88,7 @@ async def test_what_a_running_gateway_counts(tmp_path: Path, pan: Pan, monkeypat
     hurry(monkeypatch)
     pan.grams = 6 * UNIT_G
     async with Broker(tmp_path / "broker") as broker, Rig(tmp_path, broker, readers=0) as rig:
-        text = rig.text() + SHELF.format(port=tmp_path / "port")
+        text = rig.text() + SCALE.format(port=tmp_path / "port")
         async with rig.gateway(text) as gateway:
             await eventually(lambda: ours(gateway) == {(GTIN, "shelf-7"): 6} and not gateway.shelves.blind)
             assert gateway.http_address is not None

@@ -29,6 +29,7 @@ from tests.readers.llrp.frames import (
     usual_read,
     usual_report,
 )
+from tests.readers.llrp.loopback import TurnedClock
 from tests.readers.running import Collector, eventually, running
 
 # Against the simulated reader -----------------------------------------------------------------------------------
@@ -348,17 +349,6 @@ async def test_a_reader_that_ignores_the_goodbye_does_not_hold_us_up() -> None:
 
 
 # A link without a socket ----------------------------------------------------------------------------------------
-
-
-class TurnedClock:
-    def __init__(self) -> None:
-        self.now_us = 1000 * SECOND
-
-    def monotonic_us(self) -> int:
-        return self.now_us
-
-    def utc_us(self) -> int:
-        return NOW + self.now_us
 
 
 def push(link: Link, data: bytes) -> None:
