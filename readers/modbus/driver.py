@@ -19,12 +19,18 @@ class ModbusDriver:
         self.reader = reader
         self._settings = settings
         self._clock = clock
+        # Of the devices, not of a connection: another one under the same address is not to be taken for it.
+        self._known: dict[int, str] = {}
 
     async def run(self, sink: Sink) -> None:
         """One connection.
 
-        Raises ReaderError with a fault of `open_port`, or of kind link_lost, silent or frame_error.
+        Raises ReaderError with a fault of `open_port`, or of kind link_lost, silent, frame_error or another_device.
         """
         port = self._settings.port
-        session = ModbusSession(self.reader, self._settings, port.line_format(USUAL_FORMAT).baudrate)
-        await converse(port, USUAL_FORMAT, session, self._clock, sink)
+        baudrate = port.line_format(USUAL_FORMAT).baudrate
+        session = ModbusSession(self.reader, self._settings, baudrate, self._known)
+        try:
+            await converse(port, USUAL_FORMAT, session, self._clock, sink)
+        finally:
+            self._known = session.identities

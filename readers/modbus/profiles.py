@@ -20,11 +20,20 @@ OVERLOAD, UNDERLOAD, FAULT = WeightCondition.OVERLOAD, WeightCondition.UNDERLOAD
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityMap:
+    """Where a device keeps what it is: name -> offset from `start` of each register that tells it from another one."""
+
+    function: Function
+    start: int
+    names: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterMap:
     """Where a transmitter keeps its weights: 32 bits each, without sign, point and unit, and a word of status bits.
 
     Offsets count from `start`. `troubles`: bit -> what it means, the gravest first; `troubles_of`: those of one of the
-    weights alone.
+    weights alone. `identity`: None where no register tells the device from another one of its kind.
     """
 
     function: Function
@@ -36,6 +45,7 @@ class RegisterMap:
     negative: Mapping[Quantity, int]
     troubles: tuple[tuple[int, WeightCondition], ...]
     troubles_of: Mapping[Quantity, tuple[tuple[int, WeightCondition], ...]] = field(default_factory=dict)
+    identity: IdentityMap | None = None
 
 
 def _of_four(cell: int) -> RegisterMap:
@@ -67,6 +77,8 @@ MAPS: Final[Mapping[Profile, RegisterMap]] = {
         negative={Quantity.GROSS: 7, Quantity.NET: 8},
         troubles=((0, FAULT), (1, FAULT), (2, OVERLOAD), (3, OVERLOAD), (4, OVERLOAD)),
         troubles_of={Quantity.NET: ((5, OVERLOAD),)},
+        # 40002 what it is, 40004 its serial number.
+        identity=IdentityMap(Function.READ_HOLDING_REGISTERS, 1, {"type": 0, "serial": 2}),
     ),
     # DGT1 and DGT4 with one scale: 30001 gross, 30003 net, 30005 status.
     Profile.DINI_ARGEO: RegisterMap(
@@ -96,6 +108,23 @@ def query_of(channel: ModbusChannel) -> Query:
     holding = channel.registers is Registers.HOLDING
     function = Function.READ_HOLDING_REGISTERS if holding else Function.READ_INPUT_REGISTERS
     return Query(channel.slave, function, address, 2 if channel.profile is Profile.FLOAT else 1)
+
+
+def identity_query_of(channel: ModbusChannel) -> Query | None:
+    """What has to be read to know which device it is; None where nothing tells."""
+    known = _map_of(channel)
+    if known is None or known.identity is None:
+        return None
+    where = known.identity
+    return Query(channel.slave, where.function, where.start, max(where.names.values()) + 1)
+
+
+def identity_of(channel: ModbusChannel, registers: Sequence[int]) -> str:
+    """What the registers of its identity query say that it is."""
+    known = _map_of(channel)
+    assert known is not None
+    assert known.identity is not None
+    return " ".join(f"{name} {registers[at]}" for name, at in known.identity.names.items())
 
 
 def weight_of(channel: ModbusChannel, registers: Sequence[int]) -> tuple[WeightCondition, float | None]:

@@ -1,12 +1,12 @@
 """One connection to a Modbus line: its devices asked in turn, one request on the wire at a time. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from readers.modbus import faults
 from readers.modbus.codec import Answer, ExceptionCode, Function, Query, RtuCodec, TcpCodec
-from readers.modbus.profiles import celsius_of, query_of, weight_of
+from readers.modbus.profiles import celsius_of, identity_of, identity_query_of, query_of, weight_of
 from readers.modbus.settings import WEIGHING, ModbusChannel, ModbusSettings, Profile
 from readers.model import Fault, InputSample, ReaderCondition, ReaderEvent, ReaderState, WeightCondition, WeightSample
 from readers.port import faults as port_faults
@@ -33,12 +33,16 @@ WAITING: Final = frozenset({ExceptionCode.ACKNOWLEDGE, ExceptionCode.BUSY})
 
 @dataclass(slots=True)
 class _Poll:
-    """One query, the channels that live by it, when it is due, and how often in a row nothing came back."""
+    """One query, the channels that live by it, when it is due, and how often in a row nothing came back.
+
+    `identifies`: it asks which device this is; nothing else is asked of it until that is known.
+    """
 
     query: Query
     channels: list[ModbusChannel]
     due_us: int = 0
     failures: int = 0
+    identifies: bool = False
     # Debouncing: input address -> the value that was seen last, and the one that was seen twice in a row.
     seen: dict[int, bool] = field(default_factory=dict)
     settled: dict[int, bool] = field(default_factory=dict)
@@ -59,7 +63,13 @@ def plan(devices: Iterable[ModbusChannel]) -> list[_Poll]:
                 continue
         key = (query.slave, query.function, query.address, query.count)
         polls.setdefault(key, _Poll(query, [])).channels.append(channel)
-    return list(polls.values())
+    return [*_identifying(devices), *polls.values()]
+
+
+def _identifying(devices: Iterable[ModbusChannel]) -> list[_Poll]:
+    """The queries that tell which devices these are, one for each that can tell."""
+    queries = {channel.slave: (query, channel) for channel in devices if (query := identity_query_of(channel))}
+    return [_Poll(query, [channel], identifies=True) for query, channel in queries.values()]
 
 
 def _joined(query: Query, polls: Iterable[_Poll]) -> _Poll | None:
@@ -72,17 +82,29 @@ def _joined(query: Query, polls: Iterable[_Poll]) -> _Poll | None:
 
 
 class ModbusSession:
-    """One connection; see readers.port.link.Session. Devices have no identity that the standard knows of."""
+    """One connection; see readers.port.link.Session.
 
-    def __init__(self, reader: str, settings: ModbusSettings, baudrate: int) -> None:
+    The standard knows no identity; where a profile does, `known` is what each slave called itself before. Another one
+    under its address is not used.
+    """
+
+    def __init__(
+        self, reader: str, settings: ModbusSettings, baudrate: int, known: Mapping[int, str] | None = None
+    ) -> None:
         self.is_over = False
         self.fault: Fault | None = None
+        # What each slave has said it is, once it has.
+        self.identities = dict(known or {})
         self._reader = reader
         self._settings = settings
         self._codec: RtuCodec | TcpCodec = TcpCodec() if settings.is_tcp else RtuCodec()
         self._channels = Channels(reader, settings.address, settings.channels, round(settings.silence_s * 1e6))
         self._notices = NoticeBoard(reader)
         self._polls = plan(settings.devices)
+        self._can_tell = frozenset(poll.query.slave for poll in self._polls if poll.identifies)
+        # Of whom it is not known, or not known any more, which device it is; and whose is another one.
+        self._unnamed = set(self._can_tell)
+        self._strange: dict[int, Fault] = {}
         self._gap_us = 0 if settings.is_tcp else max(SHORTEST_GAP_US, round(GAP_BITS / baudrate * 1e6))
         self._asked: _Poll | None = None
         self._until_us = 0
@@ -138,10 +160,7 @@ class ModbusSession:
 
     @property
     def deadline_us(self) -> int | None:
-        if self._asked is not None:
-            due_us = self._until_us
-        else:
-            due_us = max(self._free_us, min(poll.due_us for poll in self._polls))
+        due_us = self._until_us if self._asked is not None else max(self._free_us, self._next.due_us)
         silent_us = self._channels.deadline_us
         return due_us if silent_us is None else min(due_us, silent_us)
 
@@ -151,15 +170,22 @@ class ModbusSession:
         self._channels.tick(self._now_us)
         self._judge_slaves()
         if self._channels.all_down:
-            self._end(port_faults.silent(self._settings.address, self._settings.silence_s))
+            silent = port_faults.silent(self._settings.address, self._settings.silence_s)
+            self._end(next(iter(self._strange.values()), silent))
         else:
             self._ask()
 
+    @property
+    def _next(self) -> _Poll:
+        """The query that has been due for longest; of a slave without a name, the one that asks for it."""
+        asking = (poll for poll in self._polls if poll.identifies == (poll.query.slave in self._unnamed))
+        return min(asking, key=lambda one: one.due_us)
+
     def _ask(self) -> None:
-        """The query that has been due for longest, if the line is free."""
+        """What is due, if the line is free."""
         if self._asked is not None or self._now_us < self._free_us:
             return
-        poll = min(self._polls, key=lambda one: one.due_us)
+        poll = self._next
         if poll.due_us > self._now_us:
             return
         # From when it was due: a busy line loses no turn, and a late one does not catch up.
@@ -172,6 +198,8 @@ class ModbusSession:
         """Nothing came back in time, or a gateway says so."""
         pause_us = min(LONGEST_PAUSE_US, FIRST_PAUSE_US << min(poll.failures, 8))
         poll.failures += 1
+        # Whoever answers next under this address may be another one.
+        self._unnamed |= self._can_tell & {poll.query.slave}
         for other in self._polls:
             if other.query.slave == poll.query.slave:
                 other.due_us = max(other.due_us, self._now_us + pause_us)
@@ -181,6 +209,9 @@ class ModbusSession:
             self._fail(poll)
             return
         poll.failures = 0
+        if poll.identifies:
+            self._identify(poll, answer)
+            return
         busy = answer.exception in WAITING
         if answer.exception is not None and not busy:
             self._notices.note(faults.refused(poll.query, answer.exception))
@@ -195,6 +226,28 @@ class ModbusSession:
                 self._tell_input(channel, celsius_of(channel, answer.registers[0]))
             else:
                 self._debounce(poll, channel, answer.inputs)
+
+    def _identify(self, poll: _Poll, answer: Answer) -> None:
+        """Which device is this? One that does not tell is as good as one that cannot."""
+        slave = poll.query.slave
+        poll.due_us = self._now_us
+        if answer.exception in WAITING:
+            poll.due_us += round(self._settings.poll_s * 1e6)
+            for channel in (each for each in self._settings.devices if each.slave == slave):
+                self._channels.heard(channel.channel, self._now_us)
+                self._tell_trouble(channel, WeightCondition.BUSY)
+            return
+        if answer.exception is None:
+            found = identity_of(poll.channels[0], answer.registers)
+            expected = self.identities.setdefault(slave, found)
+            if found != expected:
+                poll.due_us += LONGEST_PAUSE_US
+                place = f"slave {slave} of {self._settings.address}"
+                self._strange[slave] = port_faults.another_device(place, expected, found)
+                self._notices.note(self._strange[slave], once=True)
+                return
+        self._unnamed.discard(slave)
+        self._strange.pop(slave, None)
 
     def _debounce(self, poll: _Poll, channel: ModbusChannel, inputs: tuple[bool, ...]) -> None:
         """An input is believed when it was seen twice in a row; until then it is what it was."""
@@ -221,7 +274,8 @@ class ModbusSession:
             number = channel.channel
             if self._channels.is_down(number) and number not in self._down:
                 self._down.add(number)
-                self._notices.note(faults.slave_down(channel.slave, self._settings.silence_s), once=True)
+                if channel.slave not in self._strange:
+                    self._notices.note(faults.slave_down(channel.slave, self._settings.silence_s), once=True)
                 if channel.profile not in WEIGHING:
                     self._tell_input(channel, None)
             elif not self._channels.is_down(number):

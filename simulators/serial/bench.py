@@ -18,6 +18,8 @@ TIOCVHANGUP = 0x5437
 _READ_BYTES = 65536
 # Between the pieces of a wire that cuts.
 _APART_S = 0.001
+# A device that was called late says what it would have said meanwhile, up to so much of it.
+_LATE_S = 0.5
 
 
 class SerialDevice(Protocol):
@@ -67,6 +69,7 @@ class SerialBench:
         self._wake: asyncio.TimerHandle | None = None
         self._outbox = bytearray()
         self._free_s = 0.0
+        self._wake_s = 0.0
         self._news = asyncio.Event()
         self._last_piece_s = 0.0
 
@@ -113,6 +116,13 @@ class SerialBench:
         """The device says something of itself: boot text, noise."""
         self._out(data)
 
+    async def drain(self) -> int:
+        """The device falls silent; how many bytes it had said, once all of them have been handed over."""
+        self.device = None
+        while self._timers or self._outbox:  # noqa: ASYNC110 - timers tell nobody
+            await asyncio.sleep(self._latency_s or _APART_S)
+        return self.sent_bytes
+
     def _readable(self) -> None:
         if self._ends is None:
             return
@@ -130,8 +140,10 @@ class SerialBench:
         if device is None or self._ends is None:
             return
         loop = asyncio.get_running_loop()
+        # One that speaks by itself does so by its own time, however late this process is: else no line is ever full.
+        now_s = loop.time() if data else max(self._wake_s, loop.time() - _LATE_S)
         for delay_s, said in device.feed(data):
-            at_s = max(loop.time() + delay_s, self._free_s)
+            at_s = max(now_s + delay_s, self._free_s)
             if self._bytes_per_s is not None:
                 self._free_s = at_s + len(said) / self._bytes_per_s
             if at_s <= loop.time():
@@ -143,7 +155,8 @@ class SerialBench:
             self._wake = None
         if device.wake_s is not None:
             # A device that has more to say than the line can carry waits for it.
-            self._wake = loop.call_at(max(loop.time() + device.wake_s, self._free_s), self._feed, b"")
+            self._wake_s = max(now_s + device.wake_s, self._free_s)
+            self._wake = loop.call_at(self._wake_s, self._feed, b"")
 
     def _later(self, at_s: float, action: Callable[[bytes], None], data: bytes) -> None:
         timer: asyncio.TimerHandle

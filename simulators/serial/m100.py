@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from simulators.clock import Clock
 from simulators.field import Field
@@ -28,6 +29,7 @@ def storedcrc(words: bytes) -> int:
     return register ^ 0xFFFF
 
 
+@cache
 def tag_words(epc: bytes) -> bytes:
     """PC, EPC and CRC as a tag backscatters them."""
     words = (len(epc) // 2 << 11).to_bytes(2, "big") + epc

@@ -67,8 +67,12 @@ def _magnitude(grams: float, unit: str, decimals: int) -> tuple[int, int]:
     return counts >> 16, counts & 0xFFFF
 
 
-def laumas(address: int, pan: Pan, *, unit: str = "g", decimals: int = 1, tare_g: float = 0.0) -> Slave:
-    """A LAUMAS transmitter: status in 40007, gross in 40008 and 40009, net in 40010 and 40011."""
+def laumas(
+    address: int, pan: Pan, *, unit: str = "g", decimals: int = 1, tare_g: float = 0.0, serial: int | None = 1234
+) -> Slave:
+    """A LAUMAS transmitter: status in 40007, gross in 40008 and 40009, net in 40010 and 40011; 40002 says what it is,
+    40004 its serial number (None: it has no such registers).
+    """
 
     def words() -> dict[int, int]:
         net = pan.grams - tare_g
@@ -76,7 +80,8 @@ def laumas(address: int, pan: Pan, *, unit: str = "g", decimals: int = 1, tare_g
         status |= {"error": 0x0001, "overload": 0x0008}.get(pan.trouble, 0)
         status |= (0x0080 if pan.grams < 0 else 0) | (0x0100 if net < 0 else 0)
         gross_words, net_words = _magnitude(pan.grams, unit, decimals), _magnitude(net, unit, decimals)
-        return dict(enumerate((status, *gross_words, *net_words), 6))
+        itself = {} if serial is None else {1: 13, 2: 2024, 3: serial}
+        return itself | dict(enumerate((status, *gross_words, *net_words), 6))
 
     return Slave(address, {READ_HOLDING: words})
 

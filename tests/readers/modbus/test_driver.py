@@ -90,6 +90,24 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, how: Unplugged) ->
     assert open_files() == before
 
 
+async def test_another_transmitter_on_the_same_path_is_quarantined(tmp_path: Path) -> None:
+    sink, ours = Collector(), driver(tmp_path / "port", (1,))
+    with serial_bench(tmp_path / "port") as bench:
+        bench.plug(ModbusLine([laumas(1, Pan(100.5), serial=11)]))
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(ending(ours, sink))
+            await sink.until(lambda: bool(sink.weights))
+            bench.unplug()
+        assert (await task).kind == "link_lost"
+        sink.events.clear()
+        bench.plug(ModbusLine([laumas(1, Pan(7.0), serial=12)]))
+        assert (await ending(ours, sink)).kind == "another_device"
+        assert sink.weights == []
+        bench.plug(ModbusLine([laumas(1, Pan(100.5), serial=11)]))
+        async with running(ours, sink):
+            await sink.until(lambda: (1, STABLE, 100.5) in told(sink))
+
+
 async def test_a_line_that_falls_silent(tmp_path: Path) -> None:
     sink, devices = Collector(), line()
     settings = ModbusSettings(

@@ -54,8 +54,9 @@ def test_queries_are_joined_where_they_can_be() -> None:
     far = ModbusChannel(20, 9, Profile.INPUTS, address=5000)
     polls = plan((scale(1, 3), both, *slots, far))
     asked = [(poll.query.slave, poll.query.address, poll.query.count) for poll in polls]
-    assert asked == [(3, 6, 5), (9, 0, 8), (9, 5000, 1)]
-    assert [len(poll.channels) for poll in polls] == [2, 3, 1]
+    assert asked == [(3, 1, 3), (3, 6, 5), (9, 0, 8), (9, 5000, 1)]
+    assert [len(poll.channels) for poll in polls[1:]] == [2, 3, 1]
+    assert [poll.identifies for poll in polls] == [True, False, False, False]
 
 
 def test_several_devices_on_one_line() -> None:
@@ -229,3 +230,49 @@ def test_temperature_and_what_cannot_be_told() -> None:
     loop.turn(5)
     assert loop.states[-1].antennas[5] is DOWN
     assert inputs(loop, 5)[-1] is None
+
+
+# -- which device is it? --------------------------------------------------------------------------------------
+
+
+def test_another_transmitter_under_the_same_address_is_not_used() -> None:
+    """It was exchanged while the line stayed open: its silence was seen, and who answers next is asked for its name."""
+    pans = [Pan(1.0), Pan(2.0), Pan(9.0)]
+    line = [laumas(1, pans[0], serial=11), laumas(2, pans[1], serial=12)]
+    loop = connected((scale(1, 1), scale(2, 2)), line)
+    loop.turn(2)
+    assert isinstance(loop.device, ModbusLine)
+    loop.device.slaves[1].dead = True
+    loop.turn(1)
+    loop.device.slaves[1] = laumas(1, pans[2], serial=99)
+    loop.turn(10)
+    assert {sample.grams for sample in weights(loop, 1)} == {1.0}
+    assert loop.states[-1].antennas == {1: DOWN, 2: UP}
+    faults = [notice.fault for notice in loop.notices]
+    assert [fault.kind for fault in faults] == ["another_device"]
+    assert "type 13 serial 99" in faults[0].text
+    assert "slave 1 of " in faults[0].text
+    loop.device.slaves[1] = laumas(1, Pan(1.5), serial=11)
+    loop.turn(10)
+    assert weights(loop, 1)[-1].grams == 1.5
+    assert loop.states[-1].antennas == {1: UP, 2: UP}
+
+
+def test_what_a_slave_was_called_before_holds_for_the_next_connection() -> None:
+    settings = ModbusSettings(PORT, (scale(1, 1),))
+    session = ModbusSession("r", settings, BAUDRATE, {1: "type 13 serial 11"})
+    loop = Loopback(session, ModbusLine([laumas(1, Pan(9.0), serial=99)]), TurnedClock())
+    loop.turn(5)
+    assert weights(loop) == []
+    assert session.fault is not None
+    assert session.fault.kind == "another_device"
+    assert session.identities == {1: "type 13 serial 11"}
+
+
+def test_a_transmitter_that_does_not_tell_its_name_is_used_all_the_same() -> None:
+    loop = connected(
+        (scale(1, 1), scale(2, 2, Profile.DINI_ARGEO)), [laumas(1, Pan(3.0), serial=None), dini_argeo(2, Pan(4.0))]
+    )
+    loop.turn(2)
+    assert ({sample.grams for sample in weights(loop, 1)}, kinds(loop)) == ({3.0}, [])
+    assert {sample.grams for sample in weights(loop, 2)} == {4.0}
