@@ -49,11 +49,17 @@ class LazyVerbs(TyperGroup):
         if cmd_name not in self.list_commands(ctx):
             return None
         module = VERBS[cmd_name]
+        function = getattr(import_module(f"{__name__}.{module}"), module)
         verb = typer.Typer(add_completion=False)
-        verb.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), module))
+        verb.command(cmd_name, help=_unwrapped(function.__doc__ or ""))(function)
         command = get_command(verb)
         assert isinstance(command, TyperCommand), "an app of one verb is that verb"
         return command
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs as one line each: a terminal's width is another than the source's."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(cls=LazyVerbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

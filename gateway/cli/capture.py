@@ -86,6 +86,9 @@ def capture(
         print(f"{file}: {captured.reads:,} reads more,{samples} {captured.bytes:,} bytes")
     if loaded is None and finished and not captured.ended:
         fail(ExitCode.UNREACHABLE, "the daemon has gone", "look at its log; the capture is kept, and can be continued")
+    if loaded is not None and not captured.reads and not captured.samples:
+        hint = "do they reach any tag? a reader takes one connection: stop the daemon that is connected to it"
+        fail(ExitCode.FINDING, "nothing was read", hint)
     if captured.dropped:
         complain(f"tallygate: {captured.dropped:,} reads were not captured: this machine was too slow")
         raise typer.Exit(ExitCode.FINDING)

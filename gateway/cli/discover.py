@@ -29,7 +29,7 @@ def discover(
     networks: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NETWORK]...",
+            metavar="NETWORK",
             help="Addresses or networks: 10.0.0.11, 10.0.0.0/24. None: readers that announce themselves here.",
         ),
     ] = None,
@@ -52,7 +52,7 @@ def discover(
     if networks:
         names: dict[Place, str] = {}
         places = [(host, port) for host in _all_hosts(networks)]
-        hint = f"is it switched on, in this network, and LLRP enabled on port {port}?"
+        hint = "is it switched on, in this network, and LLRP enabled?"
     else:
         names = _announced(listen_s)
         places = list(names)

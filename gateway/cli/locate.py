@@ -7,6 +7,7 @@ import typer
 from gateway.cli.api import DEFAULT_HTTP, HttpOption, RefusedError, TimeoutOption, ask
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json
 from gateway.cli.status import duration
+from gateway.domain.epctext import EpcTextError, parse_item
 from gateway.domain.presence import COUNTED
 
 ItemArgument = Annotated[
@@ -33,6 +34,10 @@ def locate(
 
 def item_of(address: str, item: str, timeout_s: float) -> dict[str, Any]:
     """What a daemon knows of an item; ends the verb where that is nothing."""
+    try:
+        parse_item(item)
+    except EpcTextError as error:
+        fail(ExitCode.USAGE, str(error), error.hint)
     try:
         found = ask(address, f"items/{item}", timeout_s, told={NOT_FOUND, NO_ITEM})
     except RefusedError as error:

@@ -13,7 +13,7 @@ from gateway.cli.stream import run_until_stopped, stream
 from gateway.domain.epctext import EpcTextError, identity_of, parse_item
 from gateway.domain.items import Identity
 from gateway.payloads import rfc3339
-from gateway.trace.capture import EntryReader
+from gateway.trace.capture import EntryReader, Session
 from readers.model import NO_RSSI_DBM, RawRead, ReadBatch
 
 
@@ -59,10 +59,19 @@ class _Show:
         async with aclosing(stream(address, timeout_s)) as contents:
             async for content in contents:
                 for entry in entries.entries(content):
-                    if isinstance(entry, ReadBatch) and self._reader in {None, entry.reader}:
+                    if isinstance(entry, Session):
+                        self._check(entry)
+                    elif isinstance(entry, ReadBatch) and self._reader in {None, entry.reader}:
                         self._show(entry)
                     if self._left == 0:
                         return
+
+    def _check(self, session: Session) -> None:
+        """Ends the verb where the daemon has no such reader: nothing would ever come."""
+        known = {str(reader) for reader, *_ in session.about["layout"]["antennas"]}
+        if self._reader is not None and self._reader not in known:
+            names = ", ".join(sorted(known))
+            fail(ExitCode.FINDING, f"the daemon has no reader {self._reader!r} with antennas", f"it has {names}")
 
     def _show(self, batch: ReadBatch) -> None:
         for read in batch.reads:

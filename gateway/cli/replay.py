@@ -82,6 +82,9 @@ def replay(
     try:
         source: CaptureSource | CsvSource
         if is_capture(file):
+            if links is not None or columns != Columns() or time_unit is not None or reader_id is not None:
+                text = f"{file} is a capture: --links, --time-unit, --reader-id and columns are for CSV"
+                fail(ExitCode.USAGE, text, "leave them out: a capture says all of it")
             source = CaptureSource(file, config, settings or ())
         else:
             source = CsvSource(file, config, settings or (), links, columns, time_unit, reader_id)

@@ -62,6 +62,8 @@ class CsvSource:
         unit: TimeUnit | None,
         reader_id: str | None,
     ) -> None:
+        if not file.stat().st_size:
+            raise SourceError(f"{file}: is empty", "nothing was recorded in it")
         if config is None:
             raise SourceError("which zones do the antennas look into?", "name a configuration with --config")
         self._file, self._links, self._columns, self._unit = file, links, columns, unit

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from gateway.cli.output import ExitCode, complain, fail, pairs, table
 from gateway.cli.replay_sources import Replayed
+from gateway.cli.status import duration
 from gateway.domain.presence import COUNTED
 from gateway.domain.tags import key_epc
 from gateway.domain.zones import US_PER_S
@@ -82,11 +83,11 @@ def summary(played: Replayed) -> dict[str, Any]:
 
 def for_people(played: Replayed, found: dict[str, Any]) -> str:
     """The summary for a person."""
-    hours = (found["end_us"] - found["start_us"]) / US_PER_S / 3600
+    lasted = duration((found["end_us"] - found["start_us"]) / US_PER_S)
     left = sum(said.zone is None for said in played.line.transitions)
     facts = pairs(
         (
-            ("reads", f"{found['reads']:,} of {found['tags']:,} tags in {hours:,.2f} h"),
+            ("reads", f"{found['reads']:,} of {found['tags']:,} tags in {lasted}"),
             *([("weights, inputs", f"{found['samples']:,} values")] if found["samples"] else []),
             ("connections", f"{found['links']:,} changes"),
             ("said", f"{found['transitions']:,} transitions ({left:,} departures), {found['levels']:,} levels"),

@@ -218,7 +218,7 @@ class BlockReader:
             if not MAGIC.startswith(self._buffer[: len(MAGIC)]):
                 version = self._buffer.startswith(MAGIC[:-2])
                 hint = "a newer tallygate reads it" if version else "name a file that tallygate capture has written"
-                raise CaptureError("this is no capture that can be read here", hint)
+                raise CaptureError("no capture that can be read here", hint)
             if len(self._buffer) < len(MAGIC):
                 return
             self._cut(len(MAGIC))

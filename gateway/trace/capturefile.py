@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -29,8 +30,9 @@ class CaptureFile:
         self._file.seek(0)
         blocks = BlockReader()
         while data := self._file.read(PORTION_BYTES):
-            for _ in blocks.feed(data):
-                pass
+            with _told_of(path):
+                for _ in blocks.feed(data):
+                    pass
             if blocks.damaged and blocks.left > MAX_BLOCK_BYTES:
                 text = f"{path}: is damaged at byte {blocks.good:,}, long before its end"
                 raise CaptureError(text, "keep it, replay tells what is in it, and capture into another file")
@@ -77,7 +79,7 @@ class Capture:
         """What was captured, in order. Raises OSError and CaptureError."""
         reader = EntryReader()
         size = self._path.stat().st_size
-        with self._path.open("rb") as file:
+        with self._path.open("rb") as file, _told_of(self._path):
             while data := file.read(PORTION_BYTES):
                 for content in self._blocks.feed(data):
                     yield from reader.entries(content)
@@ -88,6 +90,16 @@ class Capture:
 
 
 def is_capture(path: Path) -> bool:
-    """Whether the file begins as a capture does. Raises OSError."""
+    """Whether the file begins as a capture does, as far as it goes. Raises OSError."""
     with path.open("rb") as file:
-        return file.read(len(MAGIC)).startswith(MAGIC[:-2])
+        head = file.read(len(MAGIC) - 2)
+    return bool(head) and MAGIC.startswith(head)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """What is wrong, with the name of the file."""
+    try:
+        yield
+    except CaptureError as error:
+        raise CaptureError(f"{path}: {error}", error.hint) from error

@@ -60,18 +60,22 @@ class ReadsFile:
         self.spelling: dict[bytes, str] = {}
         self.clock_apart_us = 0
         self._csv = table
-        self._epc = self._required(columns.epc, "epc")
-        self._antenna = self._required(columns.antenna, "antenna")
+        epc, antenna = table.column(columns.epc, "epc"), table.column(columns.antenna, "antenna")
         self._rssi = table.column(columns.rssi, "rssi")
         self._reader = table.column(columns.reader, "reader")
         self._reader_id = reader_id
-        if self._reader is None and reader_id is None:
-            raise table.missing("reader", "--reader, or name the one reader with --reader-id")
-        taken = table.column(columns.time_taken, "time_taken")
-        received = table.column(columns.time_received, "time_received")
-        if taken is None and received is None:
-            raise table.missing("time_taken or time_received", "--time-taken or --time-received")
-        self._taken, self._received = taken, received
+        self._taken = table.column(columns.time_taken, "time_taken")
+        self._received = table.column(columns.time_received, "time_received")
+        lacking = {
+            ("epc", "--epc"): epc is None,
+            ("antenna", "--antenna"): antenna is None,
+            ("reader", "--reader, or the one reader with --reader-id"): self._reader is None and reader_id is None,
+            ("time_taken or time_received", "--time-taken or --time-received"): self._taken is self._received is None,
+        }
+        missing = [names for names, is_missing in lacking.items() if is_missing]
+        if missing or epc is None or antenna is None:
+            raise table.missing("; no column ".join(what for what, _ in missing), ", ".join(by for _, by in missing))
+        self._epc, self._antenna = epc, antenna
         self._unit = unit
         self._units: dict[int, TimeUnit] = {}
         self._numbers: dict[str, int] = {}
@@ -85,12 +89,6 @@ class ReadsFile:
     def unit(self) -> TimeUnit | None:
         """How a column of times is written; None before anything was read."""
         return next(iter(self._units.values()), None)
-
-    def _required(self, name: str | None, usual: str) -> int:
-        found = self._csv.column(name, usual)
-        if found is None:
-            raise self._csv.missing(usual, f"--{usual}")
-        return found
 
     def read(self) -> Reads:
         """All of the file, sorted or not. Raises CsvError."""

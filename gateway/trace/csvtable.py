@@ -7,6 +7,7 @@ silence.
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ class Csv:
         self.path = path
         self.bad = BadRows()
         first = text.readline()
+        if any(letter < " " and letter not in "\t\r\n" for letter in first):
+            raise CsvError(f"{path}: is no text", "it is to be a capture, or CSV in UTF-8, plain or .gz")
         self._delimiter = max(DELIMITERS, key=first.count)
         try:
             self.header = [name.strip() for name in next(csv.reader([first], delimiter=self._delimiter), [])]
@@ -89,7 +92,7 @@ class Csv:
         raise self.missing(repr(name))
 
     def missing(self, what: str, option: str = "") -> CsvError:
-        hint = f"the columns are {', '.join(self.header)}"
+        hint = f"the columns are {', '.join(map(_cut, self.header))}"
         return CsvError(f"{self.path}: no column {what}", f"{hint}; name it with {option}" if option else hint)
 
     def portions(self) -> Iterator[tuple[list[list[str]], int]]:
@@ -129,8 +132,11 @@ def opened(path: Path, progress: Callable[[float], None] = lambda _: None) -> It
             binary = io.BufferedReader(gzip.GzipFile(fileobj=plain)) if path.suffix == ".gz" else plain
             with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="") as text:
                 yield Csv(path, text)
-    except (OSError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        hint = "it was torn or is no gzip file; zcat unpacks what is whole"
+        raise CsvError(f"{path}: cannot be unpacked: {error}", hint) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise CsvError(f"{path}: cannot be read: {reason}", "name an existing file that you may read") from error
 
 
@@ -198,10 +204,14 @@ def reader_name(text: str) -> str:
 def complete(row: Sequence[str], table: Csv) -> Sequence[str]:
     """The row, if it has as many columns as the header; behind them may be empty ones. Raises RowError."""
     if len(row) < len(table.header) or any(row[len(table.header) :]):
-        raise RowError(f"has {len(row)} columns, the header {len(table.header)}")
+        raise RowError(f"has {len(row)} column{'s' if len(row) > 1 else ''}, the header {len(table.header)}")
     return row
 
 
 def shown(text: str) -> str:
     """A text that was not understood, for a person."""
-    return repr(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "...")
+    return repr(_cut(text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."

@@ -110,7 +110,7 @@ async def test_what_is_unknown_and_what_is_no_item(gateway: Gateway) -> None:
         unknown = await run(gateway, verb, "80614141123458+nobody")
         assert (unknown.exit_code, unknown.stdout) == (1, "")
         assert "unknown to this gateway" in unknown.stderr
-        for nonsense in ("nonsense", "E2801160600002054CC2096F", "80614141123450+1"):
+        for nonsense in ("nonsense", "", "E2801160600002054CC2096F", "80614141123450+1"):
             assert (await run(gateway, verb, nonsense)).exit_code == 2
 
 

@@ -182,6 +182,23 @@ async def test_reads_line_by_line(rig: Rig) -> None:
             code, out, _ = await ended(process)
         assert code == 0
         assert {(one["reader"], one["antenna"]) for one in map(json.loads, out.splitlines())} == {(reader, port)}
+        async with running("reads", "--reader", "nobody", *where) as process:
+            code, out, err = await ended(process)
+        assert (code, out) == (1, "")
+        assert "no reader 'nobody'" in err
+        assert reader in err
+
+
+async def test_readers_that_somebody_else_is_connected_to_are_a_finding(rig: Rig, tmp_path: Path) -> None:
+    path, config = tmp_path / "shop.capture", tmp_path / "shop.toml"
+    config.write_text(rig.text(), encoding="utf-8")
+    async with rig.gateway() as gateway:
+        await eventually(lambda: all(server_.connected for server_ in rig.servers.values()))
+        assert gateway.fleet.members
+        async with running("capture", str(path), "--config", str(config), "--seconds", "1") as process:
+            code, _, err = await ended(process)
+    assert code == 1
+    assert "nothing was read" in err
 
 
 async def test_only_so_many_at_a_time(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

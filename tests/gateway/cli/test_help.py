@@ -24,3 +24,9 @@ def test_help_is_shown_as_it_is_written(verb: TyperCommand) -> None:
     assert len(said) > 1
     for text in said:
         assert Text.from_markup(text or "").plain == (text or "")
+
+
+@pytest.mark.parametrize("verb", [pytest.param(verb, id=verb.name) for verb in verbs()])
+def test_help_is_wrapped_by_the_terminal_alone(verb: TyperCommand) -> None:
+    """Typer keeps the line ends of all paragraphs but the first."""
+    assert "\n" not in (verb.help or "").replace("\n\n", "")

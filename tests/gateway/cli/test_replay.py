@@ -1,6 +1,7 @@
 """`tallygate replay` as a command: the same answer always, at any speed; what it says of a recording that is odd."""
 
 import csv
+import gzip
 import json
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from gateway.trace.capture import MAGIC
 
 LAYOUT = """\
 [[zones]]
@@ -177,7 +179,7 @@ def test_bad_rows_are_a_finding(tmp_path: Path) -> None:
     result = run(tmp_path)
     assert result.exit_code == 1
     assert "9 rows were not understood" in result.stderr
-    assert "reads.csv:22: has 1 columns, the header 4" in result.stderr.replace("\n    ", " ")
+    assert "reads.csv:22: has 1 column, the header 4" in result.stderr.replace("\n    ", " ")
     assert "and 4 more" in result.stderr
     assert all(len(line) <= 80 for line in result.stderr.splitlines() if str(tmp_path) not in line)
 
@@ -188,6 +190,38 @@ def test_wrong_usage(tmp_path: Path) -> None:
     assert run(tmp_path, "--epc", "tag").exit_code == 2
     assert run(tmp_path, "--transitions", str(tmp_path / "no" / "folder.csv")).exit_code == 2
     assert run(tmp_path, layout="[[zones]]\n").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("empty.csv", b"", "is empty"),
+        ("rubbish", bytes(range(256)), "is no text"),
+        ("utf16.csv", "time_received,reader,antenna,epc\n".encode("utf-16"), "is no text"),
+        ("torn.csv.gz", gzip.compress(b"time_received,reader,antenna,epc\n" * 100)[:40], "cannot be unpacked"),
+        ("plain.csv.gz", b"time_received,reader,antenna,epc\n", "cannot be unpacked"),
+        ("wrong.csv", b"time,tag\n", "no column epc; no column antenna; no column reader; no column time_taken"),
+        ("begun.capture", MAGIC[:7], "begun.capture: holds no whole block"),
+        ("newer.capture", MAGIC[:-2] + b"9\n" + bytes(100), "newer.capture: no capture that can be read here"),
+    ],
+)
+def test_files_that_are_none(tmp_path: Path, name: str, content: bytes, text: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "layout.toml").write_text(LAYOUT, encoding="utf-8")
+    result = CliRunner().invoke(app, ["replay", str(tmp_path / name), "--config", str(tmp_path / "layout.toml")])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert text in " ".join(result.stderr.split())
+    assert "hint: " in result.stderr
+    assert result.stderr.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("option", ["--links", "--epc", "--time-unit", "--reader-id"])
+def test_a_capture_takes_nothing_that_is_for_csv(tmp_path: Path, option: str) -> None:
+    (tmp_path / "shop.capture").write_bytes(MAGIC)
+    value = "ms" if option == "--time-unit" else "other"
+    result = CliRunner().invoke(app, ["replay", str(tmp_path / "shop.capture"), option, value])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is a capture" in result.stderr
 
 
 def test_nothing_that_counts_is_a_finding(tmp_path: Path) -> None:

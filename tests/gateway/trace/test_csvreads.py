@@ -123,7 +123,7 @@ GOOD = f"{START_US},{START_US},r1,1,{EPC.hex()},-60"
         (GOOD.rpartition(",")[0], "has 5 columns, the header 6"),
         (GOOD + ",more", "has 7 columns, the header 6"),
         (GOOD.replace("r1", '"r1'), "has 3 columns, the header 6"),
-        ("\x00", "has 1 columns"),
+        ("\x00", "has 1 column, the header 6"),
     ],
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -178,10 +178,10 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(CsvError, match="is empty"):
         read(tmp_path / "empty.csv")
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"x" * 10_000)[:20])
-    with pytest.raises(CsvError, match="cannot be read"):
+    with pytest.raises(CsvError, match="cannot be unpacked"):
         read(tmp_path / "cut.csv.gz")
     (tmp_path / "plain.csv.gz").write_text(HEADER)
-    with pytest.raises(CsvError, match="cannot be read"):
+    with pytest.raises(CsvError, match="cannot be unpacked"):
         read(tmp_path / "plain.csv.gz")
 
 
