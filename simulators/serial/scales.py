@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import xor
+from typing import Protocol
 
 
 @dataclass(slots=True)
@@ -205,13 +206,29 @@ class Cell:
     mute: bool = False
 
 
+class Fixture(Protocol):
+    """What has cells of a board under it."""
+
+    cells: list[Cell]
+
+    def sense(self) -> None: ...
+
+
 class ShelfBoard:
-    """A board with several cells that speaks shelf-line, as JSON or as CSV with a checksum."""
+    """A board with several cells that speaks shelf-line, as JSON or as CSV with a checksum; `fixtures` bring theirs."""
 
     def __init__(
-        self, cells: Sequence[Cell], name: str = "bay7", *, as_csv: bool = False, interval_s: float = 0.1, seed: int = 1
+        self,
+        cells: Sequence[Cell] = (),
+        name: str = "bay7",
+        *,
+        fixtures: Sequence[Fixture] = (),
+        as_csv: bool = False,
+        interval_s: float = 0.1,
+        seed: int = 1,
     ) -> None:
-        self.cells = cells
+        self.cells = [*cells, *(cell for fixture in fixtures for cell in fixture.cells)]
+        self._fixtures = fixtures
         self.name = name
         self.mute = False
         self.complaints: list[str] = []
@@ -232,6 +249,8 @@ class ShelfBoard:
         if data or self.mute:
             return []
         self._ms = (self._ms + round(self._interval_s * 1000)) % 2**32
+        for fixture in self._fixtures:
+            fixture.sense()
         lines = [self._csv(cell) for cell in self.cells if not cell.mute] if self._as_csv else [self._json()]
         return [(0.0, line) for line in lines]
 

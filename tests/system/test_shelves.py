@@ -18,7 +18,10 @@ from gateway.domain.zones import ZoneState
 from gateway.trace.capturefile import CaptureFile
 from gateway.trace.recorder import Recorder
 from gateway.web.views import about
+from simulators.hostile import Wire
 from simulators.serial.bench import SerialBench, serial_bench
+from simulators.serial.fixtures import Plate, Pusher, Slots
+from simulators.serial.modbus import ModbusLine, Slave
 from simulators.serial.scales import Cell, MtSicsScale, Pan, ShelfBoard
 from simulators.shelf import Gondola, Goods, Habits, Shelf
 from tests.broker import Broker
@@ -196,6 +199,106 @@ async def test_a_board_with_cells_and_slots(rig: Rig, tmp_path: Path) -> None:
             cells[2].pan.grams = 0
             await reaches(gateway, consumer, {(OTHER, "shelf-8"): 3, (THIRD, "shelf-8"): 1})
             await _shows_shelves(gateway)
+
+
+FIXTURES = f"""
+[[zones]]
+id = "bay"
+kind = "shelf"
+{QUICK_ZONE}
+[[readers]]
+id = "board"
+driver = "scale"
+url = "serial://{{folder}}/board"
+dialect = "shelf-line"
+[[readers.channels]]
+channel = 1
+zone = "bay"
+cell_mm = 0
+quiet_s = 1
+[[readers.channels.skus]]
+gtin = "{GTIN}"
+unit_weight_g = 250
+lane_mm = [0, 300]
+[[readers.channels.skus]]
+gtin = "{OTHER}"
+unit_weight_g = 255
+lane_mm = [300, 600]
+[[readers.channels]]
+channel = 2
+zone = "bay"
+part_of = 1
+cell_mm = 600
+[[readers.channels]]
+channel = 3
+zone = "bay"
+gtin = "{THIRD}"
+sensor = "pusher"
+empty_mm = 400
+pitch_mm = 50
+[[zones]]
+id = "row"
+kind = "shelf"
+{QUICK_ZONE}
+[[readers]]
+id = "eyes"
+driver = "modbus"
+url = "serial://{{folder}}/eyes"
+[[readers.channels]]
+channel = 1
+slave = 7
+profile = "inputs"
+address = 0
+zone = "row"
+gtin = "{GTIN}"
+sensor = "slots"
+[[readers.channels]]
+channel = 2
+slave = 7
+profile = "inputs"
+address = 1
+zone = "row"
+part_of = 1
+"""
+HURT = Wire(chunk_bytes=7, random_chunks=True)
+
+
+async def test_a_bay_of_a_plate_with_lanes_a_pusher_and_slots(rig: Rig, tmp_path: Path) -> None:
+    """Two products that weigh alike are told by their lane; what cannot be sensed is no sale."""
+    plate, pusher, slots = Plate({1: 0.0, 2: 600.0}), Pusher(3, pieces=5), Slots((1, 2))
+    board = ShelfBoard(fixtures=[plate, pusher])
+    eyes = ModbusLine([Slave(7, inputs=slots.bits)])
+    with serial_bench(tmp_path / "board", board, HURT), serial_bench(tmp_path / "eyes", eyes):
+        text = rig.text() + FIXTURES.format(folder=rig.folder)
+        async with rig.gateway(text) as gateway, rig.consumer() as consumer:
+            here = {(THIRD, "bay"): 5}
+            await reaches(gateway, consumer, here)
+            bins, zones = gateway.line.shelves.bins, [gateway.inventory.zones[name] for name in ("bay", "row")]
+            await eventually(lambda: ("board", 1) not in gateway.line.shelves.blind)
+            plate.lying.append((100.0, 251.0))
+            await reaches(gateway, consumer, here | {(GTIN, "bay"): 1})
+            plate.lying.append((480.0, 254.0))
+            slots.covered[1] = True
+            here |= {(GTIN, "bay"): 1, (OTHER, "bay"): 1, (GTIN, "row"): 1}
+            await reaches(gateway, consumer, here)
+            del plate.lying[0]
+            pusher.pieces = 4
+            here |= {(THIRD, "bay"): 4}
+            del here[GTIN, "bay"]
+            await reaches(gateway, consumer, here)
+            pusher.dark = True
+            plate.dead.add(2)
+            eyes.slaves[7].dead = True
+            await eventually(lambda: all(zone.state is ZoneState.STALE for zone in zones))
+            assert ours(gateway) == here
+            pusher.dark = False
+            plate.dead.clear()
+            eyes.slaves[7].dead = False
+            await eventually(lambda: all(zone.state is ZoneState.OK for zone in zones))
+            slots.covered[1] = False
+            del here[GTIN, "row"]
+            await reaches(gateway, consumer, here)
+            assert all(confirmed == pieces for each in bins.values() for _, pieces, confirmed in each.counts())
 
 
 async def _shows_shelves(gateway: Gateway) -> None:
