@@ -21,7 +21,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from config.loader import parse
@@ -190,6 +190,7 @@ class World:
         self.followers = [Follower(self, name) for name in ("central", "second")]
         self.gateway: Gateway | None = None
         self.backup: Path | None = None
+        self.kinds = list(FAULTS)
         self.faults: Counter[str] = Counter()
         self.done: list[str] = []
         self.settled_s = 0.0
@@ -221,34 +222,43 @@ class World:
     # The hour
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(follower.run()) for follower in self.followers]
-            self.start(group)
-            for port in self.lan.readers.values():
-                port.switch_on()
-            end_s = self.loop.time() + HOUR_S
-            fault_s, step_s = self.loop.time() + 60.0, self.loop.time()
-            while self.loop.time() < end_s:
-                await asyncio.sleep(max(0.0, min(fault_s, step_s) - self.loop.time()))
-                self.check()
-                if self.loop.time() >= step_s:
-                    self.shuffle()
-                    step_s += self.rng.expovariate(1 / STEP_EVERY_S)
-                if self.loop.time() >= fault_s:
-                    await self.misfortune(group)
-                    fault_s = max(fault_s, self.loop.time()) + self.rng.expovariate(1 / FAULT_EVERY_S)
-            began_s = self.loop.time()
-            await self.settle(group)
-            self.settled_s = self.loop.time() - began_s
+        async with asyncio.TaskGroup() as group, self.opened(group):
+            await self.hour(group)
             self.count_deltas()
-            self._stop.set()
-            assert self._life is not None
-            await self._life
-            for port in self.lan.readers.values():
-                port.switch_off()
-            for task in tasks:
-                task.cancel()
         self.left_behind()
+
+    @asynccontextmanager
+    async def opened(self, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+        """The shop is open: gateway, readers and consumers run, until they are stopped as they should be."""
+        tasks = [group.create_task(follower.run()) for follower in self.followers]
+        self.start(group)
+        for port in self.lan.readers.values():
+            port.switch_on()
+        yield
+        self._stop.set()
+        assert self._life is not None
+        await self._life
+        for port in self.lan.readers.values():
+            port.switch_off()
+        for task in tasks:
+            task.cancel()
+
+    async def hour(self, group: asyncio.TaskGroup) -> None:
+        """An hour of misfortunes, and then until all is right again."""
+        end_s = self.loop.time() + HOUR_S
+        fault_s, step_s = self.loop.time() + 60.0, self.loop.time()
+        while self.loop.time() < end_s:
+            await asyncio.sleep(max(0.0, min(fault_s, step_s) - self.loop.time()))
+            self.check()
+            if self.loop.time() >= step_s:
+                self.shuffle()
+                step_s += self.rng.expovariate(1 / STEP_EVERY_S)
+            if self.loop.time() >= fault_s:
+                await self.misfortune(group)
+                fault_s = max(fault_s, self.loop.time()) + self.rng.expovariate(1 / FAULT_EVERY_S)
+        began_s = self.loop.time()
+        await self.settle(group)
+        self.settled_s = self.loop.time() - began_s
 
     def check(self) -> None:
         """Nothing may escape from a callback."""
@@ -296,7 +306,7 @@ class World:
 
     async def misfortune(self, group: asyncio.TaskGroup) -> None:
         rng = self.rng
-        fault = rng.choice(list(FAULTS))
+        fault = rng.choice(self.kinds)
         self.faults[fault] += 1
         self.done.append(f"{fault} at {self.loop.time() - 1_000:.1f}")
         try:
@@ -522,8 +532,11 @@ async def _no_http(*_: object) -> AsyncIterator[None]:
     yield
 
 
-async def _live_through(seed: int, folder: Path) -> World:
-    world = World(seed, folder)
+WorldT = TypeVar("WorldT", bound=World)
+
+
+async def _live_through(kind: Callable[[int, Path], WorldT], seed: int, folder: Path) -> WorldT:
+    world = kind(seed, folder)
     world.loop.set_exception_handler(world.hear)
     with ExitStack() as stack:
         for target, name, value in (
@@ -547,12 +560,17 @@ async def _live_through(seed: int, folder: Path) -> World:
     return world
 
 
-def live_through(seed: int) -> World:
-    """The hour of this seed. Raises HourError (perhaps within a group), or whatever else ended it."""
+def live_in(kind: Callable[[int, Path], WorldT], seed: int) -> WorldT:
+    """All that happens in a world of this seed. Raises HourError (perhaps in a group), or whatever else ended it."""
     # A disk of memory: what a power cut leaves is another test's business.
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=place) as folder, asyncio.Runner(loop_factory=FakeTimeLoop) as runner:
-        return runner.run(_live_through(seed, Path(folder)))
+        return runner.run(_live_through(kind, seed, Path(folder)))
+
+
+def live_through(seed: int) -> World:
+    """The hour of this seed; raises as `live_in` does."""
+    return live_in(World, seed)
 
 
 @dataclass
