@@ -1,6 +1,6 @@
 """One product in a bin: a step is rounded to pieces, and the whole weight has the last word."""
 
-from gateway.domain.countable import MOST_PIECES, countable_pieces, level_sd_g, step_sd_g
+from gateway.domain.countable import MOST_PIECES, count_sd, countable_pieces, level_sd_g, step_sd_g
 from gateway.domain.counting import Counting, Verdict
 from gateway.domain.moves import Shift
 from gateway.domain.params import Bin
@@ -13,8 +13,12 @@ ERROR_SHARE = 0.03
 PIECES_SDS = 2.0
 # Up to this share of a piece it is likely, but may be a hand that rests on the shelf.
 LIKELY_SHARE = 0.35
-# The whole weight names a count when it is this close to it, in pieces.
+# The whole weight names a count when it is this close to it, in pieces ...
 WHOLE_SHARE = 0.25
+# ... and no further from it than so many standard deviations, or what drift and creep may be: a piece of another
+# product seldom weighs a whole number of these.
+WHOLE_SDS = 4.0
+DRIFT_SHARE = 0.1
 
 
 class Single(Counting):
@@ -76,8 +80,7 @@ class Single(Counting):
     # -- at rest ----------------------------------------------------------------------------------------------
 
     def check(self, load_g: float) -> None:
-        unit_g = self._product.unit_g
-        self._agreed = abs(load_g - self._product.pieces * unit_g) < WHOLE_SHARE * unit_g
+        self._agreed = self._fits(load_g, self._product.pieces)
 
     def look(self, load_g: float) -> None:
         if not self.counted:
@@ -86,7 +89,8 @@ class Single(Counting):
             verdict, pieces = self.explain(self._pending_g)
             if verdict in {Verdict.SURE, Verdict.LIKELY}:
                 self._product.pieces += pieces
-                self._pending_g = 0.0
+                # What only nearly fits leaves something over, and that keeps the count from being certain.
+                self._pending_g -= self._pending_g if verdict is Verdict.SURE else pieces * self._product.unit_g
         if self.counted:
             self._mend(load_g)
 
@@ -104,9 +108,14 @@ class Single(Counting):
         """The whole weight corrects a count with which it does not agree, if it can tell."""
         self.check(load_g)
         pieces = self._product.pieces if self._agreed else self._whole(load_g)
-        if pieces is not None:
-            self.reconciled += not self._agreed
-            self._product.pieces, self._pending_g, self._agreed = pieces, 0.0, True
+        if pieces is None:
+            return
+        # Something foreign may weigh nearly as much as some pieces: it is believed while it explains the weight better.
+        foreign_g = self._pending_g
+        if foreign_g and self._off(load_g - foreign_g, self._product.pieces) < self._off(load_g, pieces):
+            return
+        self.reconciled += not self._agreed
+        self._product.pieces, self._pending_g, self._agreed = pieces, 0.0, True
 
     def _whole(self, load_g: float) -> int | None:
         """How many pieces the whole weight is, where that is beyond doubt."""
@@ -114,8 +123,18 @@ class Single(Counting):
         pieces = round(load_g / product.unit_g)
         tolerance = product.tolerance(self._step_sd_g)
         countable = countable_pieces(product.unit_g, product.sku.variation, tolerance, self._level_sd_g)
-        off = abs(load_g / product.unit_g - pieces)
-        return pieces if 0 <= pieces <= min(self._most, countable) and off < WHOLE_SHARE else None
+        return pieces if 0 <= pieces <= min(self._most, countable) and self._fits(load_g, pieces) else None
+
+    def _fits(self, load_g: float, pieces: int) -> bool:
+        """Whether so many pieces may weigh this."""
+        product = self._product
+        unit_g, tolerance = product.unit_g, product.tolerance(self._step_sd_g)
+        sd = count_sd(pieces, unit_g, product.sku.variation, tolerance, self._level_sd_g)
+        return self._off(load_g, pieces) < min(WHOLE_SHARE, max(DRIFT_SHARE, WHOLE_SDS * sd))
+
+    def _off(self, load_g: float, pieces: int) -> float:
+        """By how much of a piece a load is not what so many weigh."""
+        return abs(load_g / self._product.unit_g - pieces)
 
     def clear(self) -> None:
         super().clear()

@@ -85,6 +85,26 @@ def test_a_foreign_thing_is_left_out_and_pieces_beside_it_still_count() -> None:
     assert (scale.counts, scale.confirmed) == ([9], [9])
 
 
+@pytest.mark.parametrize("foreign", [0.77, 1.78, 6.19])
+def test_a_foreign_thing_that_weighs_nearly_whole_pieces_confirms_nothing(foreign: float) -> None:
+    scale = filled(10)
+    scale.show((10 + foreign) * UNIT_G, 10)
+    assert scale.confirmed == [0]
+    scale.show((8 + foreign) * UNIT_G, 10)
+    assert scale.confirmed == [0]
+    scale.show(8 * UNIT_G, 10)
+    assert (scale.counts, scale.confirmed) == ([8], [8])
+
+
+def test_the_whole_weight_clears_what_a_step_seemed_to_leave_over() -> None:
+    scale = filled(10)
+    # Somebody leans on it ever so still, and lets go while it moves anyway.
+    scale.show(10.2 * UNIT_G, 3)
+    assert scale.confirmed == [0]
+    scale.show(11 * UNIT_G, 10)
+    assert (scale.counts, scale.confirmed) == ([11], [11])
+
+
 def test_a_likely_change_waits_until_it_has_been_quiet() -> None:
     scale = filled(10)
     scale.show(9.2 * UNIT_G, 4)
