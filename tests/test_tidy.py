@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,15 @@ def test_imports_only_its_neighbours(module: str) -> None:
         if library in DOORS:
             open_to_room = any(within(module, room) for room in DOOR_ROOMS.get(library, ()))
             assert module in DOORS[library] or open_to_room, f"line {line}: {module} is no door to {library}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    trees = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
+    needs = {module: {name for name, _ in imports(tree) if name in MODULES} for module, tree in trees.items()}
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        raise AssertionError(" <- ".join(error.args[1])) from None
 
 
 @pytest.mark.parametrize("module", MODULES)
