@@ -180,7 +180,8 @@ class LineScale:
         self.mute = False
         self.wake_s = interval_s
         self._dialect = dialect
-        self._unit = unit
+        # Somebody may switch it to another one.
+        self.unit = unit
         self._pending = b""
 
     def feed(self, data: bytes) -> list[tuple[float, bytes]]:
@@ -192,7 +193,7 @@ class LineScale:
             if asked:
                 self._pending = b""
         times = asked if self.wake_s is None else int(not data)
-        line = FORMATS[self._dialect](self.pan, self._unit).encode("latin-1") + b"\r\n"
+        line = FORMATS[self._dialect](self.pan, self.unit).encode("latin-1") + b"\r\n"
         return [] if self.mute else [(0.0, line)] * times
 
 

@@ -163,6 +163,25 @@ async def test_a_scale_that_cannot_weigh_is_never_empty(rig: Rig, pan: Pan) -> N
 
 
 @pytest.mark.usefixtures("scale")
+async def test_a_zero_key_that_is_pressed_with_goods_on_sells_nothing(rig: Rig, pan: Pan) -> None:
+    pan.grams = 6 * UNIT_G
+    async with rig.gateway(text(rig)) as gateway, rig.consumer() as consumer:
+        zone = gateway.inventory.zones["shelf-7"]
+        await reaches(gateway, consumer, {(GTIN, "shelf-7"): 6})
+        await eventually(lambda: zone.state is ZoneState.OK and not blind(gateway))
+        pan.grams = 0
+        await eventually(lambda: zone.state is ZoneState.STALE and bool(blind(gateway)))
+        assert "zeroed with its goods on" in blind(gateway)[0]
+        assert ours(gateway) == {(GTIN, "shelf-7"): 6}
+    async with rig.gateway(text(rig)) as gateway, rig.consumer() as consumer:
+        zone = gateway.inventory.zones["shelf-7"]
+        await eventually(lambda: zone.state is ZoneState.STALE and bool(blind(gateway)))
+        pan.grams = -UNIT_G
+        await reaches(gateway, consumer, {(GTIN, "shelf-7"): 5})
+        await eventually(lambda: zone.state is ZoneState.OK and not blind(gateway))
+
+
+@pytest.mark.usefixtures("scale")
 async def test_a_restart_knows_what_lay_there(rig: Rig, pan: Pan) -> None:
     pan.grams = 6 * UNIT_G
     async with rig.gateway(text(rig)) as gateway:

@@ -90,6 +90,24 @@ async def test_unplugged_and_plugged_in_again(tmp_path: Path, how: Unplugged) ->
     assert open_files() == before
 
 
+@pytest.mark.parametrize("asked", [1, 2, 3, 4])
+async def test_lost_while_it_is_asked_for_the_nth_time(tmp_path: Path, asked: int) -> None:
+    """Its name, then its weights: the port is gone before the answer comes."""
+    before, sink = open_files(), Collector()
+
+    class Fragile(ModbusLine):
+        def feed(self, data: bytes) -> list[tuple[float, bytes]]:
+            said = super().feed(data)
+            if sum(slave.asked for slave in self.slaves.values()) == asked:
+                asyncio.get_running_loop().call_soon(bench.unplug)
+                return []
+            return said
+
+    with serial_bench(tmp_path / "port", Fragile(list(line().slaves.values()))) as bench:
+        assert (await ending(driver(tmp_path / "port"), sink)).kind == "link_lost"
+    assert open_files() == before
+
+
 async def test_another_transmitter_on_the_same_path_is_quarantined(tmp_path: Path) -> None:
     sink, ours = Collector(), driver(tmp_path / "port", (1,))
     with serial_bench(tmp_path / "port") as bench:

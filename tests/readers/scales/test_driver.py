@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,25 @@ async def test_weighs_through_a_pty_whatever_the_wire_does(tmp_path: Path, wire:
     assert sink.conditions[-1] is ReaderCondition.STOPPED
     assert sink.states[-1].antennas == {1: AntennaCondition.UP}
     assert open_files() == before
+
+
+async def test_a_clock_that_jumps_moves_no_sample(tmp_path: Path) -> None:
+    class Jumping(SystemClock):
+        """Somebody sets the time of day, again and again."""
+
+        def utc_us(self) -> int:
+            return rng.randrange(2**50)
+
+    sink, clock, rng = Collector(), Jumping(), random.Random(1)
+    with serial_bench(tmp_path / "port", MtSicsScale(Pan(182.5), interval_s=0.02)):
+        begun_us = clock.monotonic_us()
+        async with running(ScaleDriver("r", settings(tmp_path / "port"), clock), sink):
+            await sink.until(lambda: len(sink.weights) > 20)
+        ended_us = clock.monotonic_us()
+    stamps = [sample.at_us for sample in sink.weights]
+    assert stamps == sorted(stamps)
+    assert begun_us <= stamps[0]
+    assert stamps[-1] <= ended_us
 
 
 @pytest.mark.parametrize("how", [Unplugged.CLOSED, pytest.param(Unplugged.HUNG_UP, marks=needs_root)])

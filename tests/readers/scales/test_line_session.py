@@ -52,6 +52,20 @@ def test_scales_that_speak_by_themselves(dialect: str) -> None:
     assert loop.up == b"", "they are not spoken to"
 
 
+@pytest.mark.parametrize("dialect", ["cas-18", "cas-22"])
+def test_a_scale_that_is_switched_to_another_unit_says_the_same_weight(dialect: str) -> None:
+    """The number is another one from one line to the next, and so is its unit; both are taken together."""
+    device = LineScale(Pan(4535.9), dialect, unit="kg")
+    loop = connected(scale(dialect), device)
+    loop.turn(1)
+    device.unit = "lb"
+    loop.turn(1)
+    found = [each.grams or 0 for each in weights(loop)]
+    assert len(found) > 15
+    assert all(abs(grams - 4535.9) < 60 for grams in found), "rounded to the places that its display has"
+    assert kinds(loop) == []
+
+
 @pytest.mark.parametrize("dialect", sorted(REQUESTS))
 def test_scales_that_are_asked(dialect: str) -> None:
     device = LineScale(Pan(123.4), dialect, interval_s=None)
