@@ -8,10 +8,9 @@ from readers.modbus import faults
 from readers.modbus.codec import Answer, ExceptionCode, Function, Query, RtuCodec, TcpCodec
 from readers.modbus.profiles import celsius_of, identity_of, identity_query_of, query_of, weight_of
 from readers.modbus.settings import WEIGHING, ModbusChannel, ModbusSettings, Profile
-from readers.model import Fault, InputSample, ReaderCondition, ReaderEvent, ReaderState, WeightCondition, WeightSample
+from readers.model import Fault, InputSample, WeightCondition, WeightSample
 from readers.port import faults as port_faults
-from readers.port.channels import Channels
-from readers.port.notices import NoticeBoard
+from readers.port.measuring import MeasuringSession
 
 GAP_BITS: Final = 3.5 * 11
 SHORTEST_GAP_US: Final = 1750
@@ -81,7 +80,7 @@ def _joined(query: Query, polls: Iterable[_Poll]) -> _Poll | None:
     return None
 
 
-class ModbusSession:
+class ModbusSession(MeasuringSession):
     """One connection; see readers.port.link.Session.
 
     The standard knows no identity; where a profile does, `known` is what each slave called itself before. Another one
@@ -91,15 +90,11 @@ class ModbusSession:
     def __init__(
         self, reader: str, settings: ModbusSettings, baudrate: int, known: Mapping[int, str] | None = None
     ) -> None:
-        self.is_over = False
-        self.fault: Fault | None = None
+        super().__init__(reader, settings.address, settings.channels, settings.silence_s)
         # What each slave has said it is, once it has.
         self.identities = dict(known or {})
-        self._reader = reader
         self._settings = settings
         self._codec: RtuCodec | TcpCodec = TcpCodec() if settings.is_tcp else RtuCodec()
-        self._channels = Channels(reader, settings.address, settings.channels, round(settings.silence_s * 1e6))
-        self._notices = NoticeBoard(reader)
         self._polls = plan(settings.devices)
         self._can_tell = frozenset(poll.query.slave for poll in self._polls if poll.identifies)
         # Of whom it is not known, or not known any more, which device it is; and whose is another one.
@@ -109,20 +104,17 @@ class ModbusSession:
         self._asked: _Poll | None = None
         self._until_us = 0
         self._free_us = 0
-        self._now_us = 0
         self._down: set[int] = set()
-        self._out = bytearray()
-        self._events: list[ReaderEvent] = []
 
     def start(self, now_us: int) -> None:
-        self._now_us = now_us
-        self._channels.connect(now_us)
+        self.now_us = now_us
+        self.channels.connect(now_us)
         for poll in self._polls:
             poll.due_us = now_us
         self._ask()
 
     def receive(self, data: bytes, now_us: int) -> None:
-        self._now_us = now_us
+        self.now_us = now_us
         asked = self._asked
         answer = self._codec.answer(data, None if asked is None else asked.query)
         if answer is not None and asked is not None:
@@ -130,48 +122,35 @@ class ModbusSession:
             self._free_us = now_us + self._gap_us
             self._take(asked, answer)
         if isinstance(self._codec, TcpCodec) and self._codec.broken:
-            self._end(faults.not_modbus(self._settings.address))
+            self.end(faults.not_modbus(self._settings.address))
         self._count_junk()
         self._go_on()
 
     def tick(self, now_us: int) -> None:
-        self._now_us = now_us
+        self.now_us = now_us
         if self._asked is not None and now_us >= self._until_us:
             self._fail(self._asked)
             self._asked = None
         self._go_on()
 
     def close(self, now_us: int) -> None:
-        self._now_us = now_us
+        self.now_us = now_us
         self.is_over = True
-
-    def take_bytes(self) -> bytes:
-        out = bytes(self._out)
-        self._out.clear()
-        return out
-
-    def take_events(self) -> list[ReaderEvent]:
-        events, self._events = self._events, []
-        return [*events, *self._channels.news(), *self._notices.take(self._now_us, everything=self.is_over)]
-
-    def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
-        self._channels.condition = condition
-        return self._channels.state(condition, fault)
 
     @property
     def deadline_us(self) -> int | None:
         due_us = self._until_us if self._asked is not None else max(self._free_us, self._next.due_us)
-        silent_us = self._channels.deadline_us
+        silent_us = self.channels.deadline_us
         return due_us if silent_us is None else min(due_us, silent_us)
 
     def _go_on(self) -> None:
         if self.is_over:
             return
-        self._channels.tick(self._now_us)
+        self.channels.tick(self.now_us)
         self._judge_slaves()
-        if self._channels.all_down:
+        if self.channels.all_down:
             silent = port_faults.silent(self._settings.address, self._settings.silence_s)
-            self._end(next(iter(self._strange.values()), silent))
+            self.end(next(iter(self._strange.values()), silent))
         else:
             self._ask()
 
@@ -183,16 +162,16 @@ class ModbusSession:
 
     def _ask(self) -> None:
         """What is due, if the line is free."""
-        if self._asked is not None or self._now_us < self._free_us:
+        if self._asked is not None or self.now_us < self._free_us:
             return
         poll = self._next
-        if poll.due_us > self._now_us:
+        if poll.due_us > self.now_us:
             return
         # From when it was due: a busy line loses no turn, and a late one does not catch up.
-        poll.due_us = max(poll.due_us + round(self._settings.poll_s * 1e6), self._now_us)
-        self._out += self._codec.request(poll.query)
+        poll.due_us = max(poll.due_us + round(self._settings.poll_s * 1e6), self.now_us)
+        self.send(self._codec.request(poll.query))
         self._asked = poll
-        self._until_us = self._now_us + round(self._settings.timeout_s * 1e6)
+        self._until_us = self.now_us + round(self._settings.timeout_s * 1e6)
 
     def _fail(self, poll: _Poll) -> None:
         """Nothing came back in time, or a gateway says so."""
@@ -202,7 +181,7 @@ class ModbusSession:
         self._unnamed |= self._can_tell & {poll.query.slave}
         for other in self._polls:
             if other.query.slave == poll.query.slave:
-                other.due_us = max(other.due_us, self._now_us + pause_us)
+                other.due_us = max(other.due_us, self.now_us + pause_us)
 
     def _take(self, poll: _Poll, answer: Answer) -> None:
         if answer.exception in PAUSING:
@@ -214,14 +193,14 @@ class ModbusSession:
             return
         busy = answer.exception in WAITING
         if answer.exception is not None and not busy:
-            self._notices.note(faults.refused(poll.query, answer.exception))
+            self.notices.note(faults.refused(poll.query, answer.exception))
         for channel in poll.channels:
-            self._channels.heard(channel.channel, self._now_us)
+            self.channels.heard(channel.channel, self.now_us)
             if answer.exception is not None:
                 self._tell_trouble(channel, WeightCondition.BUSY if busy else WeightCondition.FAULT)
             elif channel.profile in WEIGHING:
                 condition, grams = weight_of(channel, answer.registers)
-                self._events.append(WeightSample(self._reader, channel.channel, self._now_us, condition, grams))
+                self.tell(WeightSample(self.reader, channel.channel, self.now_us, condition, grams))
             elif channel.profile is Profile.TEMPERATURE:
                 self._tell_input(channel, celsius_of(channel, answer.registers[0]))
             else:
@@ -230,11 +209,11 @@ class ModbusSession:
     def _identify(self, poll: _Poll, answer: Answer) -> None:
         """Which device is this? One that does not tell is as good as one that cannot."""
         slave = poll.query.slave
-        poll.due_us = self._now_us
+        poll.due_us = self.now_us
         if answer.exception in WAITING:
             poll.due_us += round(self._settings.poll_s * 1e6)
             for channel in (each for each in self._settings.devices if each.slave == slave):
-                self._channels.heard(channel.channel, self._now_us)
+                self.channels.heard(channel.channel, self.now_us)
                 self._tell_trouble(channel, WeightCondition.BUSY)
             return
         if answer.exception is None:
@@ -244,7 +223,7 @@ class ModbusSession:
                 poll.due_us += LONGEST_PAUSE_US
                 place = f"slave {slave} of {self._settings.address}"
                 self._strange[slave] = port_faults.another_device(place, expected, found)
-                self._notices.note(self._strange[slave], once=True)
+                self.notices.note(self._strange[slave], once=True)
                 return
         self._unnamed.discard(slave)
         self._strange.pop(slave, None)
@@ -260,11 +239,11 @@ class ModbusSession:
             self._tell_input(channel, float(poll.settled[address]))
 
     def _tell_input(self, channel: ModbusChannel, value: float | None) -> None:
-        self._events.append(InputSample(self._reader, channel.channel, self._now_us, value))
+        self.tell(InputSample(self.reader, channel.channel, self.now_us, value))
 
     def _tell_trouble(self, channel: ModbusChannel, condition: WeightCondition) -> None:
         if channel.profile in WEIGHING:
-            self._events.append(WeightSample(self._reader, channel.channel, self._now_us, condition))
+            self.tell(WeightSample(self.reader, channel.channel, self.now_us, condition))
         else:
             self._tell_input(channel, None)
 
@@ -272,20 +251,16 @@ class ModbusSession:
         """A device that falls silent is told once; its inputs cannot be told any more."""
         for channel in self._settings.devices:
             number = channel.channel
-            if self._channels.is_down(number) and number not in self._down:
+            if self.channels.is_down(number) and number not in self._down:
                 self._down.add(number)
                 if channel.slave not in self._strange:
-                    self._notices.note(faults.slave_down(channel.slave, self._settings.silence_s), once=True)
+                    self.notices.note(faults.slave_down(channel.slave, self._settings.silence_s), once=True)
                 if channel.profile not in WEIGHING:
                     self._tell_input(channel, None)
-            elif not self._channels.is_down(number):
+            elif not self.channels.is_down(number):
                 self._down.discard(number)
 
     def _count_junk(self) -> None:
         if self._codec.junk_bytes:
-            self._notices.note(faults.noise(self._codec.junk_bytes))
+            self.notices.note(faults.noise(self._codec.junk_bytes))
             self._codec.junk_bytes = 0
-
-    def _end(self, fault: Fault) -> None:
-        if not self.is_over:
-            self.fault, self.is_over = fault, True

@@ -46,7 +46,7 @@ class LineSession(ScaleSession):
         if readings is None:
             self.junk(line)
         else:
-            self.tell(readings)
+            self.tell_readings(readings)
 
 
 class ShelfLineSession(ScaleSession):
@@ -66,7 +66,7 @@ class ShelfLineSession(ScaleSession):
         self._follow(told)
         for words in told.complaints:
             self.notices.note(faults.scale_error(words))
-        self.tell(told.readings)
+        self.tell_readings(told.readings)
 
     def _follow(self, told: Told) -> None:
         """Were lines lost, or has the board started anew?"""

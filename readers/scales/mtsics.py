@@ -223,6 +223,6 @@ class MtSicsSession(ScaleSession):
             return
         self._resets = 0
         self._until_us = self.now_us + ANSWER_US
-        self.tell([self._weight])
+        self.tell_readings([self._weight])
         if self.at is State.ASKING:
             self._ask_us = self.now_us + POLL_US

@@ -1,21 +1,13 @@
 """What the connections to all scales have in common: lines in, samples, states and notices out. Pure."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from readers.model import (
-    Fault,
-    InputSample,
-    ReaderCondition,
-    ReaderEvent,
-    ReaderState,
-    WeightCondition,
-    WeightSample,
-)
+from readers.model import Fault, InputSample, ReaderCondition, WeightCondition, WeightSample
 from readers.port import faults as port_faults
-from readers.port.channels import Channels
-from readers.port.notices import NoticeBoard
+from readers.port.measuring import MeasuringSession
 from readers.scales import faults
 from readers.scales.lines import LineSplitter
 from readers.scales.readings import Reading
@@ -39,24 +31,17 @@ class _Raw:
     times: int = 1
 
 
-class ScaleSession:
+class ScaleSession(MeasuringSession, ABC):
     """One connection; see readers.port.link.Session. `known` is what the device on this port called itself before."""
 
     def __init__(self, reader: str, settings: ScaleSettings, known: str | None = None) -> None:
-        self.is_over = False
-        self.fault: Fault | None = None
+        super().__init__(reader, settings.address, settings.channels, settings.silence_s)
         # What the device has said it is, once it has.
         self.identity: str | None = None
-        self.reader = reader
         self.settings = settings
-        self.channels = Channels(reader, settings.address, settings.channels, round(settings.silence_s * 1e6))
         self.splitter = LineSplitter()
-        self.notices = NoticeBoard(reader)
-        self.now_us = 0
         self.sense_us = 0
         self._known = settings.serial_number or known
-        self._out = bytearray()
-        self._events: list[ReaderEvent] = []
         self._raw: dict[int, _Raw] = {}
         self._greeting: list[Fault] = []
 
@@ -65,9 +50,9 @@ class ScaleSession:
     def begin(self) -> None:
         """The port is open: ask, or only listen."""
 
+    @abstractmethod
     def line(self, line: bytes) -> None:
         """A whole line has come."""
-        raise NotImplementedError
 
     def due(self) -> None:
         """Time has passed."""
@@ -107,19 +92,6 @@ class ScaleSession:
         self.send(self.goodbye())
         self.is_over = True
 
-    def take_bytes(self) -> bytes:
-        out = bytes(self._out)
-        self._out.clear()
-        return out
-
-    def take_events(self) -> list[ReaderEvent]:
-        events, self._events = self._events, []
-        return [*events, *self.channels.news(), *self.notices.take(self.now_us, everything=self.is_over)]
-
-    def state(self, condition: ReaderCondition, fault: Fault | None = None) -> ReaderState:
-        self.channels.condition = condition
-        return self.channels.state(condition, fault)
-
     @property
     def deadline_us(self) -> int | None:
         due = [
@@ -132,9 +104,6 @@ class ScaleSession:
         return self.sense_us + round(self.settings.silence_s * 1e6)
 
     # What a kind of scale uses
-
-    def send(self, data: bytes) -> None:
-        self._out += data
 
     def sense(self) -> None:
         """The device has said something that makes sense."""
@@ -153,9 +122,8 @@ class ScaleSession:
         return True
 
     def end(self, fault: Fault) -> None:
-        """The connection is of no use any more."""
         if not self.is_over:
-            self.fault, self.is_over = fault, True
+            super().end(fault)
             for odd in self._greeting:
                 self.notices.note(odd)
 
@@ -171,7 +139,7 @@ class ScaleSession:
         else:
             self.notices.note(fault)
 
-    def tell(self, readings: Iterable[Reading]) -> None:
+    def tell_readings(self, readings: Iterable[Reading]) -> None:
         """Samples of what a line means."""
         self.sense()
         for reading in readings:
@@ -179,7 +147,7 @@ class ScaleSession:
             if not self.channels.heard(channel, self.now_us):
                 self.notices.note(faults.strange_channel(channel), once=True)
             elif reading.is_input:
-                self._events.append(InputSample(self.reader, channel, self.now_us, reading.value))
+                self.tell(InputSample(self.reader, channel, self.now_us, reading.value))
             else:
                 self._weigh(channel, reading)
 
@@ -189,7 +157,7 @@ class ScaleSession:
             condition, grams, fault = WeightCondition.FAULT, None, faults.STUCK
         if fault is not None:
             self.notices.note(fault)
-        self._events.append(WeightSample(self.reader, channel, self.now_us, condition, grams))
+        self.tell(WeightSample(self.reader, channel, self.now_us, condition, grams))
 
     def _is_stuck(self, channel: int, raw: int) -> bool:
         last = self._raw.get(channel)
