@@ -140,8 +140,10 @@ class SerialBench:
         if device is None or self._ends is None:
             return
         loop = asyncio.get_running_loop()
-        # One that speaks by itself does so by its own time, however late this process is: else no line is ever full.
-        now_s = loop.time() if data else max(self._wake_s, loop.time() - _LATE_S)
+        # On a line that has a speed, one that speaks by itself keeps its own time, however late this process is: else
+        # no line is ever full.
+        is_woken = not data and self._bytes_per_s is not None
+        now_s = max(self._wake_s, loop.time() - _LATE_S) if is_woken else loop.time()
         for delay_s, said in device.feed(data):
             at_s = max(now_s + delay_s, self._free_s)
             if self._bytes_per_s is not None:
