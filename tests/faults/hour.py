@@ -54,6 +54,7 @@ FAULT_LIMIT_S = 600.0
 STEP_EVERY_S = 20.0
 # What a daemon leaves in memory adds up over its thousands of lives.
 HOURS_A_PROCESS = 25
+TELL_EVERY = 100
 # As the unit file has it.
 RESTART_S = 2.0
 ZONES = ("floor", "back", "fitting")
@@ -609,6 +610,8 @@ def main() -> int:
             faults.update(done.faults)
             if done.error:
                 print(f"seed {done.seed}: {done.error}", flush=True)
+            if len(hours) % TELL_EVERY == 0:
+                print(f"{len(hours)} hours after {time.monotonic() - began_s:.0f} s", flush=True)
     broken = sorted(done.seed for done in hours if done.error)
     print(
         f"shop hours: seeds {first} to {last - 1}, {faults.total()} faults of {len(faults)} kinds, "

@@ -7,15 +7,19 @@ from random import Random
 
 import pytest
 
+from gateway.consumer.client import Consumer
 from gateway.consumer.store import SqliteStore
+from gateway.tasks import beside
 from tests.broker import Broker
 from tests.daemon import PROGRAM, daemon
 from tests.faults.shop import SEED, Recovery, Witness, missing, shuffle, table_row, times
 from tests.gateway.test_ledger import as_technician
 from tests.rig import Rig, Stock, hurry, theirs
 
-# Some die before they have begun, most while they count.
-LIVES_S = ((0.1, 1.5), (1.5, 5.0), (3.0, 6.0))
+# A few die while they start, so long after their first instruction; most while they count, so long after coming online.
+EARLY_SHARE = 0.3
+START_S = 1.5
+LIFE_S = 3.0
 WHOLE_LIMIT_S = 40.0
 
 
@@ -41,10 +45,22 @@ def on_disk(folder: Path) -> tuple[str, int, Stock]:
     return epoch, seq, stock
 
 
+def life(consumer: Consumer) -> tuple[int, int]:
+    """The newest life of the gateway that the consumer has heard of."""
+    position = consumer.store.position
+    return (0, 0) if position is None else position.life
+
+
 async def test_killed_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hurry(monkeypatch)
     rng, kills = Random(SEED), times("KILLS", 4)
     witness, recovery = Witness(), Recovery()
+
+    async def carry() -> None:
+        while True:
+            shuffle(rig, rng, most=3)
+            await asyncio.sleep(0.1)
+
     config = tmp_path / "tallygate.toml"
     async with (
         Broker(tmp_path / "broker") as broker,
@@ -56,18 +72,22 @@ async def test_killed_again_and_again(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         config.write_text(rig.text())
         seq = 0
-        for _ in range(kills):
-            process = await asyncio.create_subprocess_exec(
-                *PROGRAM, "run", "--config", str(config), stderr=asyncio.subprocess.DEVNULL
-            )
-            ends = asyncio.get_running_loop().time() + rng.uniform(*rng.choice(LIVES_S))
-            while asyncio.get_running_loop().time() < ends:
-                shuffle(rig, rng, most=3)
-                await asyncio.sleep(0.1)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
-            before, (_, seq, _) = seq, on_disk(tmp_path)
-            assert seq >= before, "no number is taken back"
+        async with beside(carry()):
+            for _ in range(kills):
+                former = life(plain)
+                process = await asyncio.create_subprocess_exec(
+                    *PROGRAM, "run", "--config", str(config), stderr=asyncio.subprocess.DEVNULL
+                )
+                if rng.random() < EARLY_SHARE:
+                    await asyncio.sleep(rng.uniform(0.1, START_S))
+                else:
+                    async with asyncio.timeout(WHOLE_LIMIT_S):
+                        await plain.wait_until(lambda one, former=former: life(one) > former)
+                    await asyncio.sleep(rng.uniform(0.0, LIFE_S))
+                process.send_signal(signal.SIGKILL)
+                await process.wait()
+                before, (_, seq, _) = seq, on_disk(tmp_path)
+                assert seq >= before, "no number is taken back"
         recovery.start()
         async with daemon(tmp_path, rig.text()) as one:
             async with asyncio.timeout(WHOLE_LIMIT_S):
