@@ -1,6 +1,7 @@
 """The status page: one HTML document without scripts, made anew at each request, renewed by the browser."""
 
 from collections.abc import Iterable, Sequence
+from heapq import nsmallest
 from html import escape
 from typing import Any
 
@@ -8,6 +9,8 @@ from gateway.parts import Parts
 from gateway.web import views
 
 RENEW_S = 2
+# Of the stock: whoever wants all of ten thousands of rows does not want them in a browser every two seconds.
+MOST_ROWS = 200
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
@@ -40,7 +43,10 @@ def page(gateway: Parts) -> str:
     zones = [
         (name, zone["state"], ", ".join(zone["readers"]), zone["text"]) for name, zone in views.zones(gateway).items()
     ]
-    stock = [(row["gtin"], row["zone"], row["quantity"], row["confirmed"]) for row in views.stock(gateway)]
+    rows = list(gateway.stock)
+    shown = nsmallest(MOST_ROWS, rows, key=lambda row: (row.gtin, row.zone))
+    stock = [(row.gtin, row.zone, row.quantity, row.confirmed) for row in shown]
+    more = len(rows) - len(shown)
     shelves = [
         (f"{each['reader']}:{each['channel']}", each["zone"], each["state"], _grams(each), _pieces(each), each["text"])
         for each in views.shelves(gateway)
@@ -60,6 +66,7 @@ def page(gateway: Parts) -> str:
         + _table("Readers", ("reader", "state", "model", "address", "reads/s", "trouble"), readers)
         + (_table("Shelves", ("bin", "zone", "state", "grams", "pieces", "note"), shelves) if shelves else "")
         + _table("Stock", ("gtin", "zone", "quantity", "confirmed"), stock, empty="Nothing counted yet.")
+        + (f'<p>{more} more rows: <a href="/api/stock">/api/stock</a></p>' if more else "")
         + "</body></html>"
     )
 

@@ -10,6 +10,7 @@ from gateway.alerts import AlertKind
 from gateway.broker import free_port
 from gateway.daemon import Gateway
 from gateway.health import STUCK_AFTER_US
+from gateway.web import page as page_module
 from tests.broker import Broker
 from tests.peer import peer
 from tests.rig import HOST, Rig, eventually, hurry, ours
@@ -76,6 +77,18 @@ async def _json(gateway: Gateway, view: str) -> Any:
         assert answer.status == 200
         assert answer.content_type == "application/json"
         return await answer.json()
+
+
+async def test_the_page_shows_no_more_stock_than_a_person_reads(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_module, "MOST_ROWS", 2)
+    _, _, body = await get(gateway, "/")
+    first, second, third, *_ = sorted(ours(gateway))
+    assert first[0] in body
+    assert f"<td>{second[0]}</td><td>{second[1]}</td>" in body
+    assert f"<td>{third[0]}</td><td>{third[1]}</td>" not in body
+    assert f"{len(ours(gateway)) - 2} more rows" in body
 
 
 async def test_the_api_behind_the_page(gateway: Gateway) -> None:
