@@ -4,7 +4,8 @@ import asyncio
 from typing import Final
 
 from readers.chafon import faults
-from readers.chafon.session import Known, Session
+from readers.chafon.interpreter import Known
+from readers.chafon.session import Session
 from readers.chafon.settings import ChafonSettings
 from readers.chafon.sharing import SharedLine
 from readers.driver import Clock, ReaderError, Sink

@@ -1,7 +1,7 @@
 """One connection to an M100 module from waking it to its end: bytes and the time in, bytes and events out. Pure.
 
-What happens when is states.TABLE, what is asked is plan; this module tells which event a frame is, and carries out
-the commands.
+What happens when is states.TABLE, what is asked is plan, which event a frame is tells the interpreter; this module
+carries out the commands.
 """
 
 from collections import deque
@@ -10,19 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from readers.m100 import faults, plan
-from readers.m100.messages import (
-    ERROR_COMMAND,
-    MULTI_POLL_PAYLOAD,
-    ErrorCode,
-    InfoKind,
-    decode_tag,
-    decode_text,
-)
+from readers.m100.interpreter import Interpreter
+from readers.m100.messages import MULTI_POLL_PAYLOAD, TagReport
 from readers.m100.messages import Command as Opcode
 from readers.m100.settings import M100Settings
 from readers.m100.states import ASKING, STOPS, TABLE, Command, Event, State
 from readers.m100.wire import IDLE_US, Form, Frame, FrameBuffer, FrameType, encode
-from readers.model import AntennaCondition, Fault, RawRead, ReadBatch, ReaderCondition, ReaderNotice, ReaderState
+from readers.model import Fault, RawRead, ReadBatch, ReaderCondition, ReaderNotice, ReaderState
+from readers.port.looks import Looks
 from readers.port.notices import NoticeBoard
 
 SECOND_US: Final = 1_000_000
@@ -89,11 +84,8 @@ class Session:
         self.at = State.WAKING
         self._fault: Fault | None = None
         self.condition = ReaderCondition.CONNECTING
-        self.model = ""
-        self._firmware = ""
         self._reader = reader
         self._settings = settings
-        self._known = known
         self._now_us = 0
         self._frames = FrameBuffer()
         self._foreign_frames = self._junk_bytes = 0
@@ -105,9 +97,8 @@ class Session:
         self._reads: list[RawRead] = []
         self._events: list[ReadBatch | ReaderState | ReaderNotice] = []
         self._notices = NoticeBoard(reader)
-        self._antennas = dict.fromkeys(settings.antennas, AntennaCondition.UNKNOWN)
-        self._fruitless = dict.fromkeys(settings.antennas, 0)
-        self._turn = 0
+        self._interpreter = Interpreter(known, self._notices)
+        self._looking = Looks(settings.antennas, FRUITLESS_TURNS)
         self._turn_us = self._looked_us = self._settled_us = self._configured_us = 0
         self._looks = 0
         # Another reader has its turn: do not inventory until this is False again. It may be set at any time.
@@ -173,7 +164,12 @@ class Session:
     @property
     def antenna(self) -> int:
         """The one that looks, or looks next."""
-        return self._settings.antennas[self._turn]
+        return self._looking.antenna
+
+    @property
+    def model(self) -> str:
+        """What the module calls itself, empty until it has."""
+        return self._interpreter.model
 
     def take_bytes(self) -> bytes:
         """What to send now."""
@@ -202,92 +198,39 @@ class Session:
             condition=self.condition,
             address=self._settings.address,
             model=self.model,
-            firmware=self._firmware,
-            antennas=dict(self._antennas),
+            firmware=self._interpreter.firmware,
+            antennas=dict(self._looking.conditions),
             fault=fault,
             resting=self._resting,
         )
 
-    # Which event a frame is
+    # Which event it is
 
     def _take_frames(self, frames: Iterable[Frame]) -> None:
+        buffer, was_known = self._frames, bool(self.model)
         for frame in frames:
-            if self._frames.form is None and frame.kind is not FrameType.COMMAND:
-                self._frames.form = frame.form
-            self._step(*self._understand(frame))
+            if buffer.form is None and frame.kind is not FrameType.COMMAND:
+                buffer.form = frame.form
+            self._take(frame)
         self._take_turn()
-        buffer = self._frames
         if buffer.foreign_frames > self._foreign_frames:
             self._foreign_frames = buffer.foreign_frames
             self._step(Event.FOREIGN, faults.NOT_M100)
-        if self.model and buffer.junk_bytes > self._junk_bytes:
+        if was_known and buffer.junk_bytes > self._junk_bytes:
             self._notices.note(faults.noise(buffer.junk_bytes - self._junk_bytes))
-            self._junk_bytes = buffer.junk_bytes
+        self._junk_bytes = buffer.junk_bytes
         self._flush()
 
-    def _understand(self, frame: Frame) -> tuple[Event, Fault | None]:
-        if frame.kind is FrameType.NOTIFICATION and frame.command == Opcode.SINGLE_POLL:
-            return self._understand_tag(frame.payload)
-        if frame.kind is FrameType.RESPONSE and frame.command == ERROR_COMMAND and frame.payload:
-            return self._understand_error(frame.payload)
-        awaited = self._awaited
-        if (
-            frame.kind is FrameType.RESPONSE
-            and awaited is not None
-            and awaited.step.is_answered_by(frame.command, frame.payload)
-        ):
-            return self._understand_answer(awaited.step, frame.payload)
-        return Event.ODD, faults.stray(frame.command, frame.payload)
-
-    def _understand_tag(self, payload: bytes) -> tuple[Event, Fault | None]:
-        try:
-            tag = decode_tag(payload)
-        except ValueError:
-            return Event.ODD, faults.bad_tag(payload)
-        if not tag.sound:
-            return Event.ODD, faults.bad_tag(payload)
-        if self.at in DELIVERING:
-            self._reads.append((tag.epc, self.antenna, tag.rssi_dbm, self._now_us, self._now_us, 1))
-        return Event.LOOKED, None
-
-    def _understand_error(self, payload: bytes) -> tuple[Event, Fault | None]:
-        code = payload[0]
-        if code == ErrorCode.INVENTORY_FAILED:
-            # A round that found nothing: in an empty field this is the module's heartbeat.
-            return Event.LOOKED, None
-        if code == ErrorCode.HOPPING_FAILED:
-            return Event.JAMMED, faults.JAMMED
-        words = f"the module refuses it (error {code:02X})"
-        if self._awaited is not None:
-            step = self._awaited.step
-            return Event.REJECTED if step.vital else Event.REFUSED, step.fault(words)
-        if self.at is State.POLLING and code == ErrorCode.COMMAND_ERROR:
-            return Event.REFUSED, faults.rejected("the inventory", words)
-        return Event.ODD, faults.stray(ERROR_COMMAND, payload)
-
-    def _understand_answer(self, step: plan.Step, answer: bytes) -> tuple[Event, Fault | None]:
-        if step is plan.STOP:
-            return self._after_stop(), None
-        words = step.judge(answer)
-        if words is not None:
-            return Event.REJECTED if step.vital else Event.REFUSED, step.fault(words)
-        remark = step.remark(answer)
-        if remark is not None:
-            self._notices.note(faults.refused_setting(step.name, remark), once=True)
-        if step.command == Opcode.INFO:
-            return self._understand_info(answer)
-        return Event.ANSWERED, None
-
-    def _understand_info(self, answer: bytes) -> tuple[Event, Fault | None]:
-        text = decode_text(answer)
-        if answer[0] != InfoKind.HARDWARE:
-            self._firmware = text
-        elif self._known is not None and text != self._known:
-            return Event.REJECTED, faults.another_device(self._known, text)
-        else:
-            self.model = text or "M100"
-            self._junk_bytes = self._frames.junk_bytes
-        return Event.ANSWERED, None
+    def _take(self, frame: Frame) -> None:
+        awaited = None if self._awaited is None else self._awaited.step
+        event, cause = self._interpreter.read(frame, self.at, awaited)
+        if isinstance(event, TagReport):
+            if self.at in DELIVERING:
+                self._reads.append((event.epc, self.antenna, event.rssi_dbm, self._now_us, self._now_us, 1))
+            event = Event.LOOKED
+        elif awaited is plan.STOP and event is Event.DONE:
+            event = self._after_stop()
+        self._step(event, cause)
 
     def _after_timeout(self, awaited: _Awaited) -> tuple[Event, Fault | None]:
         if awaited.attempts < ATTEMPTS or self.at in {State.WAKING, State.CLOSING}:
@@ -351,7 +294,7 @@ class Session:
             Command.START_POLL: self._start_poll,
             Command.SEE: self._see,
             Command.JUDGE_TURN: self._judge_turn,
-            Command.NEXT_ANTENNA: self._next_antenna,
+            Command.NEXT_ANTENNA: lambda _: self._looking.turn(),
             Command.TELL_CONNECTED: self._tell_connected,
             Command.TELL_RESTING: lambda _: self._tell_reading(resting=True),
             Command.NOTE: self._note,
@@ -417,23 +360,14 @@ class Session:
     def _see(self, _cause: Fault | None) -> None:
         self._looks += 1
         self._looked_us = self._now_us
-        self._fruitless[self.antenna] = 0
-        self._learn_antenna(AntennaCondition.UP)
+        if self._looking.seen(self.antenna):
+            self._tell_reading(resting=self._resting)
 
     def _judge_turn(self, _cause: Fault | None) -> None:
         if self._looks or self._now_us < self._turn_us + self._silence_us:
             return
-        self._fruitless[self.antenna] += 1
-        if self._fruitless[self.antenna] >= FRUITLESS_TURNS:
-            self._learn_antenna(AntennaCondition.DOWN)
-
-    def _learn_antenna(self, found: AntennaCondition) -> None:
-        if self._antennas[self.antenna] is not found:
-            self._antennas[self.antenna] = found
+        if self._looking.missed(self.antenna):
             self._tell_reading(resting=self._resting)
-
-    def _next_antenna(self, _cause: Fault | None) -> None:
-        self._turn = (self._turn + 1) % len(self._settings.antennas)
 
     # Telling
 

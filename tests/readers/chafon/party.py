@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from readers.chafon.interpreter import Known
 from readers.chafon.messages import Region
-from readers.chafon.session import Known, Session
+from readers.chafon.session import Session
 from readers.chafon.settings import ChafonSettings
 from readers.chafon.sharing import SharedLine
 from readers.model import Fault, ReadBatch, ReaderCondition, ReaderEvent, ReaderNotice, ReaderState

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from readers.chafon.session import MISSES_TO_DOWN, PING_US, Known, UnexpectedEvent
+from readers.chafon.interpreter import Known
+from readers.chafon.session import MISSES_TO_DOWN, PING_US, UnexpectedEvent
 from readers.chafon.states import ANSWERING, ASKING, OPEN, TABLE, Command, Event, State
 from readers.chafon.wire import IDLE_US
 from readers.model import NO_RSSI_DBM, AntennaCondition, ReaderCondition
