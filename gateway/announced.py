@@ -4,10 +4,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from zeroconf import BadTypeInNameException, IPVersion, ServiceStateChange
+from zeroconf import BadTypeInNameException, DNSQuestionType, IPVersion, ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 SERVICE: Final = "_llrp._tcp.local."
+# An answer to one alone may go to another program of this machine: Avahi has the same port.
+TO_ALL: Final = DNSQuestionType.QM
 # Anybody on the network can announce; more is no shop.
 MAX_NAMES: Final = 1_024
 # A reader that has said its name says its address at once.
@@ -32,7 +34,7 @@ async def listen(seconds: float) -> list[Announced]:
             names[name] = None
 
     async with AsyncZeroconf(ip_version=IPVersion.V4Only) as network:
-        async with AsyncServiceBrowser(network.zeroconf, SERVICE, handlers=[hear]):
+        async with AsyncServiceBrowser(network.zeroconf, SERVICE, handlers=[hear], question_type=TO_ALL):
             await asyncio.sleep(seconds)
         found = await asyncio.gather(*(_ask(network, name) for name in names))
     return sorted((one for one in found if one is not None), key=lambda one: (one.name, one.host))
@@ -42,7 +44,7 @@ async def _ask(network: AsyncZeroconf, name: str) -> Announced | None:
     """Where a name can be dialled; None where nobody tells."""
     try:
         info = AsyncServiceInfo(SERVICE, name)
-        known = await info.async_request(network.zeroconf, ADDRESS_LIMIT_S * 1000)
+        known = await info.async_request(network.zeroconf, ADDRESS_LIMIT_S * 1000, question_type=TO_ALL)
     except BadTypeInNameException:
         return None
     addresses = info.parsed_addresses(IPVersion.V4Only)
