@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from gateway.domain.countable import MOST_PIECES, level_sd_g, step_sd_g
 from gateway.domain.counting import Counting, Verdict
-from gateway.domain.moves import Move, Moves, Shift, lies_there, weight_g
+from gateway.domain.moves import MOST_PIECES_EACH, MOST_PRODUCTS, Move, Moves, Shift, lies_there, weight_g
 from gateway.domain.params import Bin
 from gateway.domain.product import Product
 from gateway.domain.records import Story
@@ -64,6 +64,8 @@ class Mixture(Counting):
         self._lanes = [product.sku.lane_mm for product in products]
         self._most = [MOST_PIECES if product.sku.most is None else product.sku.most for product in products]
         self._lightest_g = min(product.unit_g for product in products)
+        heaviest_g = sorted((product.unit_g for product in products), reverse=True)[:MOST_PRODUCTS]
+        self._handful_g = MOST_PIECES_EACH * sum(heaviest_g)
         # What was confirmed before a restart stays so until its scale says otherwise.
         self._agreed = self.counted
         self._units_g: tuple[float, ...] = ()
@@ -224,7 +226,11 @@ class Mixture(Counting):
 
     def _settle(self, cost: float) -> None:
         """Nobody has moved it for a while: what leans or foreign lies there has become less likely."""
+        was = self.stories[0]
         self._keep([_costlier(each, cost * bool(each.foreign_g)) for each in self.stories])
+        # What weighs more than a hand moves of several products was perhaps filled in by many: no story tells of that.
+        if abs(was.foreign_g) > self._handful_g and self.stories[0].pieces != was.pieces:
+            self.doubtful = True
         self._book()
 
     def clear(self) -> None:

@@ -160,3 +160,16 @@ def test_what_is_confirmed_is_true_and_the_stories_stay_few() -> None:
                 wrong += sure and pieces != len(there)
     assert confirmed > 300
     assert wrong <= 0.01 * confirmed
+
+
+def test_what_was_filled_in_by_many_hands_at_once_confirms_nothing_until_it_is_empty() -> None:
+    """No story tells of six and seven: something foreign does, and in the end many of the heavier one, wrongly."""
+    steps = Steps(sku(62, most=24), sku(135, 1, most=24), pieces=(4, 3))
+    steps.step(6 * 62 + 7 * 135)
+    for _ in range(20):
+        steps.mixture.look(steps.load_g)
+        steps.mixture.linger()
+        assert steps.certain == (False, False)
+    assert steps.mixture.doubtful
+    steps.mixture.clear()
+    assert steps.certain == (True, True)
