@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.domain.mixture import DOUBT, Mixture
 from gateway.domain.shelves import AnyBin
 from gateway.domain.weight import WeightBin
 
@@ -25,5 +26,21 @@ def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
         shown["still"] = each.still
         shown["unexplained_g"] = round(each.counting.unexplained_g, 1)
         shown["zero_g"] = round(each.zero_g, 1)
+        if isinstance(each.counting, Mixture):
+            shown["stories"] = _stories(each, each.counting)
         shown["unit_weights_g"] = {product.sku.gtin: round(product.unit_g, 2) for product in each.products}
     return shown
+
+
+def _stories(each: WeightBin, counting: Mixture) -> list[dict[str, Any]]:
+    """What may lie in a bin of several products, the likeliest first."""
+    gtins = [product.sku.gtin for product in each.products]
+    return [
+        {
+            "chance": round(chance, 3),
+            "pieces": dict(zip(gtins, story.pieces, strict=True)),
+            "foreign_g": round(story.foreign_g, 1),
+        }
+        for story, chance in counting.chances()
+        if chance > DOUBT
+    ]

@@ -120,5 +120,11 @@ def _doubt(each: dict[str, Any]) -> str:
     """What is odd about a bin that can be counted."""
     if each.get("unexplained_g"):
         return f"{each['unexplained_g']:,.0f} g are unexplained"
+    others = [
+        f"{' and '.join(f'{count} of {gtin}' for gtin, count in story['pieces'].items())} ({story['chance']:.0%})"
+        for story in each.get("stories", ())[1:]
+    ]
+    if others:
+        return f"or {', '.join(others)}"
     unsure = any(product["confirmed"] < product["pieces"] for product in each["products"])
     return "its weight does not confirm the count" if unsure else ""

@@ -40,7 +40,7 @@ ODD_COST = 9.0
 # Moves are looked for that differ from the change by these shares of the lightest piece, and of the change.
 REACH_SHARE = 0.35
 REACH_OF_CHANGE = 0.02
-# How well the zero of a bin is known, and from where on a rest is no error of the scale, in the lightest piece.
+# How well the zero of a bin is known, in shares of the lightest piece.
 ZERO_SHARE = 0.025
 # Foreign things that differ by less than this share of the lightest piece are the same.
 SAME_SHARE = 0.05
@@ -83,17 +83,16 @@ class Mixture(Counting):
     def certain(self) -> tuple[bool, ...]:
         if self.doubtful or not self._agreed or not self.counted:
             return (False,) * len(self.products)
-        chances = [math.exp(story.score - self.stories[0].score) for story in self.stories]
-        limit = DOUBT * sum(chances)
         return tuple(
-            sum(
-                chance
-                for chance, story in zip(chances, self.stories, strict=True)
-                if story.foreign_g or story.pieces[index] != product.pieces
-            )
-            <= limit
+            sum(chance for story, chance in self.chances() if story.foreign_g or story.pieces[index] != product.pieces)
+            <= DOUBT
             for index, product in enumerate(self.products)
         )
+
+    def chances(self) -> list[tuple[Story, float]]:
+        """How likely each story is, the likeliest first; together they are certain."""
+        weights = [math.exp(story.score - self.stories[0].score) for story in self.stories]
+        return [(story, weight / sum(weights)) for story, weight in zip(self.stories, weights, strict=True)]
 
     # -- a step -----------------------------------------------------------------------------------------------
 

@@ -84,6 +84,7 @@ class WeightBin:
         self.zero_g = record.zero_g if record is not None and not moved else params.params.zero_g
         self._saved_zero_g = self.zero_g
         self._rested: Level | None = Level(0, known.level_g) if known is not None else None
+        # Where it rested before that.
         self._earlier: Level | None = None
         # How often it was filled since it may have been zeroed with its goods on; None: nothing of that kind.
         self._fills = known.fills if known is not None and not moved else None
@@ -213,11 +214,11 @@ class WeightBin:
         unseen_us = OUTAGE_US if self._resumed else level.unseen_us
         self._resumed = False
         self.changed = True
-        hasty, self._touched = self._touched, True
+        was_touched, self._touched = self._touched, True
         if before is None or not self.counting.counted:
             return  # the whole weight is all there is to count by; it is looked at when it has been quiet
-        # Who leans on a shelf leaves it as suddenly, and as it was.
-        leant = hasty and self._earlier is not None and abs(self._earlier.grams - level.grams) < self._near_g
+        # Who leans on a shelf may leave it as suddenly, but as it was.
+        leant = was_touched and self._earlier is not None and abs(self._earlier.grams - level.grams) < self._near_g
         self._earlier = before
         if self._looks_zeroed(before, level, unseen_us) and not leant:
             self._fills = 0

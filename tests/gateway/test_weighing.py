@@ -1,10 +1,14 @@
 """How far counting by weight goes, on simulated shelves: hands, leaning, creep, drift, noise, pieces that vary."""
 
+from itertools import pairwise
 from statistics import median
 
 import pytest
 
-from simulators.shelf import Habits
+from gateway.domain.weight import Blind, WeightBin
+from readers.model import WeightCondition, WeightSample
+from simulators.shelf import Habits, Shelf
+from tests.gateway.scales import READER, sku, weighed
 from tests.weighing import goods, score
 
 HOURS = 1.0
@@ -44,6 +48,23 @@ def test_what_varies_too_much_is_seldom_confirmed_when_it_is_wrong() -> None:
     assert result.wrong > 0
     assert result.unconfirmed > 0.4 * result.looks
     assert result.misled <= 0.02 * result.looks
+
+
+@pytest.mark.parametrize(("rate_hz", "most"), [(10, 0), (5, 1)])
+def test_a_shelf_that_sells_out_is_seldom_taken_for_one_whose_key_was_pressed(rate_hz: float, most: int) -> None:
+    alarms = sold_out = 0
+    for seed in (1, 2):
+        shelf = Shelf([goods(250, pieces=1)], Habits(rate_hz=rate_hz, events_per_hour=60), seed, 3600 * HOURS)
+        sold_out += sum(not after and bool(before) for (_, _, before), (_, _, after) in pairwise(shelf.truth()))
+        each = WeightBin(weighed(sku(250)))
+        suspects = []
+        for sample in shelf.samples():
+            condition = WeightCondition.MOVING if sample.moving else WeightCondition.STABLE
+            each.feed(WeightSample(READER, 1, sample.at_us, condition, sample.grams))
+            suspects.append(each.blind(sample.at_us) is Blind.RESET)
+        alarms += sum(now and not before for before, now in pairwise(suspects))
+    assert sold_out > 20
+    assert alarms <= most
 
 
 def test_a_mixed_bin_of_two_products_is_counted() -> None:
