@@ -15,6 +15,8 @@ MEDIAN_VALUES = 5
 PITCH_SHARE = 0.35
 # A count holds when the inputs have said the same for so long: hands pass over slots, and pull pushers back.
 HOLD_US = 1 * US_PER_S
+# A hand covers slots as pieces do, and seldom stays longer; it never uncovers one.
+COVERED_HOLD_US = 3 * US_PER_S
 
 
 class InputBin:
@@ -45,9 +47,14 @@ class InputBin:
         self._told_us = sample.at_us
         if seen != self._seen:
             self._seen, self._seen_since_us = seen, sample.at_us
-        if sample.at_us - self._seen_since_us >= HOLD_US and seen != self.pieces:
+        if seen != self.pieces and sample.at_us - self._seen_since_us >= self._hold_us(seen):
             self.pieces = seen
             self.changed = True
+
+    def _hold_us(self, seen: int) -> int:
+        """How long the inputs must say this count."""
+        more = self.params.sensor is Sensor.SLOTS and self.pieces is not None and seen > self.pieces
+        return COVERED_HOLD_US if more else HOLD_US
 
     def _pushed(self, distance_mm: float | None) -> int | None:
         """The pieces that a pusher has before it; None where it stands between two counts."""

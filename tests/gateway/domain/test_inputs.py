@@ -105,3 +105,13 @@ def test_a_restart_keeps_the_count() -> None:
     after = InputBin(pushed(), test.bin.record())
     assert list(after.counts()) == [(pushed().skus[0].gtin, 3, 3)]
     assert list(InputBin(pushed(), InputBin(pushed()).record()).counts()) == []
+
+
+def test_a_hand_before_slots_puts_nothing() -> None:
+    test = HandInputs(slotted(21, 22, 23))
+    test.tell(2, 1, 0, 0)
+    test.tell(2.5, 1, 1, 1)
+    test.tell(2, 1, 0, 0)
+    assert test.counts == [(1, 1)]
+    test.tell(3.1, 1, 1, 0)
+    assert test.counts == [(2, 2)]
