@@ -15,6 +15,9 @@ from gateway.explain import recorded_item
 from gateway.ledger import LedgerError
 from gateway.ledger_file import read_item
 
+# A zone that reads an item more seldom (reads per second) does not hear it, for a person.
+LEAST_OFTEN = 0.005
+
 
 def why(
     item: ItemArgument,
@@ -93,12 +96,23 @@ def _reasons(found: dict[str, Any]) -> str:
             f" and has left after {duration(bounds['departed_after_s'])}"
         )
     lines += _learnt(found)
-    lines.append(
-        f"another zone takes it over with {bounds['margin']:g} times the evidence for {duration(bounds['dwell_s'])}"
-    )
+    lines += _moves(bounds)
     if found["rival"] is not None:
         lines.append(f"{found['rival']} has had that for {duration(found['rival_for_s'])}")
     return _bullets(lines)
+
+
+def _moves(bounds: dict[str, Any]) -> list[str]:
+    """What another zone needs to take it over."""
+    carried = f"its reads have changed by {bounds['nats']:g} nats in favour of that, or " if bounds["nats"] else ""
+    enough = f"{carried}it has {bounds['margin']:g} times the evidence, for {duration(bounds['dwell_s'])}"
+    lines = [f"another zone takes it over when {enough}"]
+    if bounds["head_start"] > 1.0:
+        lines.append(
+            "it came with others of its product:"
+            f" another zone that hears it better all the time needs {bounds['head_start']:.1f} times that"
+        )
+    return lines
 
 
 def _stopped(bounds: dict[str, Any]) -> str:
@@ -151,8 +165,10 @@ def _evidence(found: dict[str, Any]) -> str:
             f"{zone['evidence']:.3f}",
             duration(zone["half_life_s"]),
             f"{zone['before']:.3f}",
+            f"{zone['often']:.2f}/s, {zone['level_dbm']:.0f} dBm" if zone["often"] >= LEAST_OFTEN else "not heard",
+            "" if zone["nats"] is None else f"{zone['nats']:.1f}",
             zone["state"],
         )
         for zone in found["zones"]
     ]
-    return table(("zone", "evidence now (reads/s)", "halves in", "before", "state"), rows)
+    return table(("zone", "evidence", "halves in", "before", "usually", "nats", "state"), rows)

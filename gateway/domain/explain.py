@@ -23,7 +23,9 @@ class Heard:
 class ForZone:
     """What speaks for one zone: reads per second, weighted by strength, halving every `half_life_s`.
 
-    `before` is the same since the item last moved, over a time that is longer.
+    `before` is the same since the item last moved, over a time that is longer. `often` and `level_dbm` are how the zone
+    is used to hear the item: reads per second, mean strength. `nats` is what has changed since, as a log likelihood
+    ratio for the item's having been carried here; None for the zone that it is counted in.
     """
 
     zone: str
@@ -31,11 +33,18 @@ class ForZone:
     evidence: float
     half_life_s: float
     before: float
+    often: float
+    level_dbm: float
+    nats: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What its zone asks for. Silences in seconds; `margin` times the evidence of its own zone for `dwell_s` moves it.
+    """What its zone asks for. Silences in seconds.
+
+    So many `nats` of another zone move it (0: none do), or `margin` times the evidence of its own zone, either for
+    `dwell_s`. `head_start`: where it followed others, so many times more than that for a zone that heard it better all
+    the time.
 
     `silence_s` is counted only while the whole zone is looked at (`counting`); `deaf` are the antennas that are up and
     suddenly hear nothing. `leaves_silent`: silence of `departed_after_s` is leaving; elsewhere it is first missing.
@@ -47,7 +56,9 @@ class Bounds:
     missing_after_s: float
     departed_after_s: float
     leaves_silent: bool
+    nats: float
     margin: float
+    head_start: float
     dwell_s: float
 
 
@@ -115,6 +126,9 @@ def explain(item: Item) -> Explanation:
             fast,
             evidence.fast_s,
             slow,
+            evidence.often,
+            evidence.level_dbm,
+            None if evidence is location.own else evidence.news + evidence.absence,
         )
         for evidence in location.evidence
         for fast, slow in (evidence.now(location.since_us, location.memory_s),)
@@ -162,6 +176,8 @@ def _bounds(item: Item) -> Bounds | None:
         missing_after_s=item.missing_after_s(params),
         departed_after_s=item.departed_after_s(zone),
         leaves_silent=params.leaves_silent,
+        nats=params.move_nats,
         margin=params.move_margin,
+        head_start=item.location.head_start,
         dwell_s=params.move_dwell_s,
     )

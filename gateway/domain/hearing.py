@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from gateway.domain.ears import Ear
+from gateway.domain.evidence import WEIGHT_BY_DBM
 from gateway.domain.items import FORGOTTEN, Cell, Identity, Item
-from gateway.domain.location import WEIGHT_BY_DBM
 from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.tags import TagKey, tag_key
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
@@ -176,7 +176,7 @@ class Hearing:
                 hearers.append(ear)
             ear.reads += reads
             counted = reads if reads < MOST_READS_PER_TICK else MOST_READS_PER_TICK
-            item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * counted)
+            item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * counted, dbm)
             if item.tick != tick:
                 item.tick = tick
                 heard.append(item)

@@ -8,6 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from gateway.domain.company import Company
 from gateway.domain.hearing import Hearing
 from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition, pace_s
 from gateway.domain.newcomers import WAITS_S, Hopes, Newcomers
@@ -48,6 +49,7 @@ class Inventory:
         self._timers = Timers(self.zones)
         self._hopes = Hopes()
         self._newcomers = Newcomers(self.zones.values(), self._hopes)
+        self._company = Company()
         self._reckon_due_us = RECKON_US
 
     def __len__(self) -> int:
@@ -69,7 +71,7 @@ class Inventory:
         if self.behind:
             return 0
         due_us = self._hearing.due_us()
-        for other_us in (self._timers.due_us(self.zones), self._newcomers.due_us()):
+        for other_us in (self._timers.due_us(self.zones), self._newcomers.due_us(), self._company.due_us()):
             if other_us is not None and other_us < due_us:
                 due_us = other_us
         if self.missing and self._reckon_due_us < due_us:
@@ -125,6 +127,8 @@ class Inventory:
             made.append(self._end_silence(item, zone, now_us))
         for item, waits in self._newcomers.ring(now_us):
             self._doubt(item, waits, now_us, made)
+        for item, zone in self._company.followers(now_us):
+            made.append(self._follow(item, zone, now_us))
         while len(self.departed) > MAX_DEPARTED_ITEMS:
             self._forget(next(iter(self.departed)))
         return made
@@ -160,9 +164,16 @@ class Inventory:
         item.seen_clock_s = zone.clock_s
         best = item.location.decide(zone, now_us)
         if best is not zone:
+            self._company.went(item, zone, best, now_us)
             made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
+        elif self._company.on_the_way and (called := self._company.calls(item, zone, now_us)) is not None:
+            made.append(self._follow(item, called, now_us))
         elif item.presence is Presence.MISSING:
             made.append(self._settle(item, Presence.PRESENT, zone, Cause.CONFIRMED, now_us))
+
+    def _follow(self, item: Item, zone: LiveZone, now_us: int) -> Transition:
+        """It went where others of its product went, though its own reads do not say so (yet)."""
+        return self._settle(item, Presence.PRESENT, zone, Cause.MOVED, now_us, followed=True)
 
     @staticmethod
     def _is_proven(item: Item, zone: LiveZone) -> bool:
@@ -182,18 +193,29 @@ class Inventory:
         item.find_pool()
         return True
 
-    def _settle(self, item: Item, presence: Presence, zone: LiveZone | None, cause: Cause, now_us: int) -> Transition:
+    def _settle(
+        self,
+        item: Item,
+        presence: Presence,
+        zone: LiveZone | None,
+        cause: Cause,
+        now_us: int,
+        *,
+        followed: bool = False,
+    ) -> Transition:
         """The one place where an item changes: its state, its timer, and the lists it stands in."""
         transition = Transition(item, item.presence, item.zone, presence, zone, cause)
         if zone is not None and zone is not item.zone:
             item.seen_clock_s = zone.clock_s
-            item.location.settle(zone, now_us)
+            item.location.settle(zone, now_us, followed=followed)
             if cause is Cause.MOVED or zone.params.presence.leaves_silent:
                 # How often it is read, and how long it is silent, is another matter there.
                 item.longest_s = 0.0
                 item.learnt_s = min(item.learnt_s, MOVED_SPAN_S)
             if zone.params.presence.leaves_silent:
                 item.expect(DOOR_CHANCE)
+        if zone is not item.zone:
+            self._company.settle(item, item.zone, zone)
         item.presence, item.zone, item.changed_us = presence, zone, now_us
         item.find_pool()
         self.missing.pop(item, None)
@@ -266,6 +288,7 @@ class Inventory:
         self._hearing.configure(zone_of, self.zones, self._items.values(), now_us)
         self._timers.configure(self.zones, self._items.values())
         self._newcomers.configure(self.zones.values())
+        self._company.configure(self.zones)
         return made
 
     # -- what outlives the process ----------------------------------------------------------------------------
@@ -315,8 +338,8 @@ class Inventory:
             else:
                 if item.presence is Presence.MISSING:
                     self.missing[item] = None
-                item.location.of(item.zone)
                 item.location.settle(item.zone, now_us)
+                self._company.settle(item, None, item.zone)
                 item.find_pool()
         # How long to be patient follows from the pools and those that are silent in them: all of them are needed.
         reckon(self.zones, self.missing, 0.0)

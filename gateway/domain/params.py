@@ -50,9 +50,11 @@ class PresenceParams:
     - `leaves_silent`: in this zone, silence of `exit_silence_s` is the evidence of leaving (exit, checkout).
     - Evidence for a zone halves in the time in which the tag is expected to be read `evidence_reads` times, but not
       faster than `evidence_shortest_s` nor slower than `evidence_longest_s`; what was before goes back `memory_s` at
-      most. An item moves when another zone's evidence is `move_margin` times that of its own, for `move_dwell_s` on
-      end, and is news: `move_change` times what that zone used to hear of it. `move_weight`: so much must be heard,
-      in reads of -60 dBm.
+      most. An item moves when its reads, beside those that used to come, speak by `move_nats` (log likelihood ratio)
+      for its having been carried; or when another zone's evidence is `move_margin` times that of its own and has been
+      more for long. 0 nats, for zones that are passed within seconds: the margin, and `move_change` times what that
+      zone used to hear of it. All of it for `move_dwell_s` on end. `move_weight`: so much must be heard, in reads of
+      -60 dBm.
     - A zone has learnt its stock when nothing new came for `settle_s`, and after `learning_limit_s` at the latest.
     - An item that is missing for `missing_alert_s` raises an alert.
     """
@@ -64,7 +66,7 @@ class PresenceParams:
     missing_chance: float = 1e-6
     missing_floor_s: float = 60.0
     false_departures: float = 1.0
-    false_share: float = 0.2
+    false_share: float = 0.02
     departed_floor_s: float = 60.0
     silence_ceiling_s: float = 14_400.0
     leaves_silent: bool = False
@@ -73,6 +75,7 @@ class PresenceParams:
     evidence_shortest_s: float = 1.5
     evidence_longest_s: float = 60.0
     memory_s: float = 300.0
+    move_nats: float = 5.0
     move_margin: float = 1.4
     move_change: float = 2.5
     move_weight: float = 0.0
@@ -104,12 +107,18 @@ PROFILES = {
         evidence_shortest_s=0.5,
         evidence_longest_s=2.0,
         memory_s=4.0,
+        move_nats=0.0,
         move_weight=2.0,
         move_dwell_s=0.5,
     ),
     # A fitting room is entered and left within minutes, but what hangs in it has not left the shop.
     Profile.ROOM: PresenceParams(
-        missing_floor_s=20.0, evidence_shortest_s=1.0, evidence_longest_s=5.0, memory_s=60.0, move_dwell_s=1.0
+        missing_floor_s=20.0,
+        evidence_shortest_s=1.0,
+        evidence_longest_s=5.0,
+        memory_s=60.0,
+        move_nats=0.0,
+        move_dwell_s=1.0,
     ),
 }
 

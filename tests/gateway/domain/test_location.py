@@ -1,107 +1,21 @@
+import random
 from dataclasses import replace
 
 import pytest
 
-from gateway.domain.location import (
-    STRONGEST_WEIGHT,
-    UNKNOWN_WEIGHT,
-    WEAKEST_WEIGHT,
-    WEIGHT_BY_DBM,
-    Evidence,
-    Location,
-    fast_half_life_s,
-    read_weight,
-)
-from gateway.domain.params import PresenceParams, Zone, ZoneKind
-from gateway.domain.zones import US_PER_S, LiveZone
-from readers.model import NO_RSSI_DBM
+from gateway.domain.evidence import WEIGHT_BY_DBM
+from gateway.domain.location import MOST_HEAD_START, Location
+from gateway.domain.params import PresenceParams
+from gateway.domain.zones import LiveZone
+from tests.gateway.places import Places
 
 PACE_S = 1.0
-MEMORY_S = 300.0
-RACK = PresenceParams(evidence_reads=4.0, evidence_shortest_s=1.0, evidence_longest_s=60.0)
+DBM = -60.0
+# By the margin alone, as where people pass within seconds.
+RACK = PresenceParams(evidence_reads=4.0, evidence_shortest_s=1.0, evidence_longest_s=60.0, move_nats=0.0)
 DOOR = replace(RACK, evidence_shortest_s=0.5, evidence_longest_s=0.5, move_dwell_s=0.5, move_weight=2.0)
-
-
-class Places:
-    """Zones that are looked at, and their time."""
-
-    def __init__(self, **params: PresenceParams) -> None:
-        self.now_us = 0
-        self.zones = {
-            name: LiveZone(Zone(name, ZoneKind.SALES_FLOOR, presence), [(name, 1), (name, 2)], learning=False, now_us=0)
-            for name, presence in params.items()
-        }
-        for zone in self.zones.values():
-            for antenna in zone.antennas:
-                zone.observe(antenna, working=True, now_us=0)
-
-    def __getitem__(self, name: str) -> LiveZone:
-        return self.zones[name]
-
-    def turn(self, seconds: float) -> None:
-        self.now_us += round(seconds * US_PER_S)
-        for zone in self.zones.values():
-            zone.advance(self.now_us)
-
-
-def test_a_read_weighs_by_its_amplitude_within_bounds() -> None:
-    assert WEIGHT_BY_DBM[-60] == 1.0
-    assert WEIGHT_BY_DBM[-66] == pytest.approx(0.5, rel=0.01)
-    assert WEIGHT_BY_DBM[-40] == STRONGEST_WEIGHT
-    assert WEIGHT_BY_DBM[-90] == WEAKEST_WEIGHT < WEIGHT_BY_DBM[NO_RSSI_DBM] == UNKNOWN_WEIGHT < WEIGHT_BY_DBM[-60]
-    assert [WEIGHT_BY_DBM[dbm] for dbm in range(-128, 128)] == [read_weight(dbm) for dbm in range(-128, 128)]
-
-
-def test_evidence_halves_in_its_half_life() -> None:
-    places = Places(a=RACK)
-    evidence = Evidence(places["a"], PACE_S)
-    evidence.add(1.0, 0, MEMORY_S)
-    first = evidence.now(0, MEMORY_S)[0]
-    places.turn(4.0)
-    assert evidence.now(0, MEMORY_S)[0] == pytest.approx(first / 2)
-
-
-@pytest.mark.parametrize(("pace_s", "half_life_s"), [(0.1, 1.0), (1.0, 4.0), (5.0, 20.0), (100.0, 60.0)])
-def test_the_half_life_follows_the_tag_within_the_bounds_of_the_zone(pace_s: float, half_life_s: float) -> None:
-    assert fast_half_life_s(RACK, pace_s) == half_life_s
-    location = Location(PACE_S, 0)
-    evidence = location.of(Places(a=RACK)["a"])
-    location.set_pace(pace_s)
-    assert evidence.fast_s == half_life_s
-
-
-@pytest.mark.parametrize("presence", [RACK, DOOR], ids=["slow", "fast"])
-def test_a_steady_stream_is_worth_its_rate_in_slow_zones_and_fast_ones(presence: PresenceParams) -> None:
-    places = Places(a=presence)
-    evidence = Evidence(places["a"], PACE_S)
-    for _ in range(600):
-        places.turn(0.1)
-        evidence.add(1.0, 0, MEMORY_S)
-    assert evidence.now(0, MEMORY_S)[0] == pytest.approx(10.0, rel=0.1)
-
-
-def test_an_outage_freezes_what_is_known() -> None:
-    places = Places(a=RACK)
-    evidence = Evidence(places["a"], PACE_S)
-    evidence.add(1.0, 0, MEMORY_S)
-    before = evidence.now(0, MEMORY_S)[0]
-    places["a"].observe(("a", 1), working=False, now_us=places.now_us)
-    places.turn(3600.0)
-    assert evidence.now(0, MEMORY_S)[0] == before
-
-
-def test_reads_do_not_pile_up_while_one_antenna_of_a_zone_is_down() -> None:
-    places = Places(a=RACK)
-    healthy = Evidence(places["a"], PACE_S)
-    for _ in range(100):
-        places.turn(1.0)
-        healthy.add(1.0, 0, MEMORY_S)
-    places["a"].observe(("a", 1), working=False, now_us=places.now_us)
-    degraded = Evidence(places["a"], PACE_S)
-    for _ in range(3600):
-        places.turn(1.0)
-        degraded.add(1.0, 0, MEMORY_S)
-    assert degraded.now(0, MEMORY_S)[0] == pytest.approx(healthy.now(0, MEMORY_S)[0], rel=0.01)
+# By what has changed.
+LEARNT = PresenceParams()
 
 
 def test_a_weaker_cross_read_does_not_move() -> None:
@@ -109,8 +23,8 @@ def test_a_weaker_cross_read_does_not_move() -> None:
     location = Location(PACE_S, 0)
     for _ in range(600):
         places.turn(1.0)
-        location.add(places["a"], WEIGHT_BY_DBM[-55])
-        location.add(places["b"], WEIGHT_BY_DBM[-60])
+        location.add(places["a"], WEIGHT_BY_DBM[-55], -55)
+        location.add(places["b"], WEIGHT_BY_DBM[-60], -60)
         assert location.decide(places["a"], places.now_us) is places["a"]
     assert location.strongest() is places["a"]
 
@@ -118,11 +32,11 @@ def test_a_weaker_cross_read_does_not_move() -> None:
 def test_a_move_needs_a_margin_and_a_dwell() -> None:
     places = Places(a=RACK, b=replace(RACK, move_margin=2.0, move_dwell_s=3.0))
     location = Location(PACE_S, 0)
-    location.add(places["a"], 1.0)
-    location.add(places["b"], 1.9)
+    location.add(places["a"], 1.0, DBM)
+    location.add(places["b"], 1.9, DBM)
     assert location.decide(places["a"], places.now_us) is places["a"]
     assert location.rival is None
-    location.add(places["b"], 0.2)
+    location.add(places["b"], 0.2, DBM)
     assert location.decide(places["a"], places.now_us) is places["a"]
     assert location.rival is places["b"]
     places.turn(2.9)
@@ -136,14 +50,14 @@ def test_a_move_needs_a_margin_and_a_dwell() -> None:
 def test_a_rival_that_loses_its_margin_begins_again() -> None:
     places = Places(a=RACK, b=replace(RACK, move_dwell_s=3.0))
     location = Location(PACE_S, 0)
-    location.add(places["b"], 1.0)
+    location.add(places["b"], 1.0, DBM)
     assert location.decide(places["a"], places.now_us) is places["a"]
     places.turn(2.0)
-    location.add(places["a"], 1.0)
+    location.add(places["a"], 1.0, DBM)
     assert location.decide(places["a"], places.now_us) is places["a"]
     assert location.rival is None
     places.turn(2.0)
-    location.add(places["b"], 9.0)
+    location.add(places["b"], 9.0, DBM)
     assert location.decide(places["a"], places.now_us) is places["a"]
     assert location.rival_since_us == places.now_us
 
@@ -151,10 +65,10 @@ def test_a_rival_that_loses_its_margin_begins_again() -> None:
 def test_another_rival_begins_its_own_dwell() -> None:
     places = Places(a=RACK, b=replace(RACK, move_dwell_s=3.0), c=replace(RACK, move_dwell_s=3.0))
     location = Location(PACE_S, 0)
-    location.add(places["b"], 1.0)
+    location.add(places["b"], 1.0, DBM)
     location.decide(places["a"], places.now_us)
     places.turn(2.9)
-    location.add(places["c"], 5.0)
+    location.add(places["c"], 5.0, DBM)
     assert location.decide(places["a"], places.now_us) is places["a"]
     places.turn(2.9)
     assert location.decide(places["a"], places.now_us) is places["a"]
@@ -166,8 +80,8 @@ def test_only_zones_that_exist_are_kept() -> None:
     places = Places(a=RACK, b=RACK)
     location = Location(PACE_S, 0)
     assert location.strongest() is None
-    location.add(places["a"], 1.0)
-    location.add(places["b"], 9.0)
+    location.add(places["a"], 1.0, DBM)
+    location.add(places["b"], 9.0, DBM)
     location.decide(places["a"], places.now_us)
     location.keep({"a"})
     assert (location.strongest(), location.rival) == (places["a"], None)
@@ -183,7 +97,7 @@ def heard(location: Location, places: Places, seconds: int, **dbm: int | None) -
         places.turn(1.0)
         for name, level in dbm.items():
             if level is not None:
-                location.add(places[name], WEIGHT_BY_DBM[level])
+                location.add(places[name], WEIGHT_BY_DBM[level], level)
         best = location.decide(at, places.now_us)
         if best is not at:
             location.settle(best, places.now_us)
@@ -224,12 +138,102 @@ def test_a_door_needs_more_than_a_stray_read() -> None:
     location = Location(PACE_S, 0)
     heard(location, places, 60, a=-60, b=None)
     assert heard(location, places, 10, a=None, b=None) is places["a"]
-    location.add(places["b"], 1.0)
+    location.add(places["b"], 1.0, DBM)
     places.turn(0.5)
     assert location.decide(places["a"], places.now_us) is places["a"]
-    location.add(places["b"], 2.0)
+    location.add(places["b"], 2.0, DBM)
     location.decide(places["a"], places.now_us)
     places.turn(0.25)
-    location.add(places["b"], 2.0)
+    location.add(places["b"], 2.0, DBM)
     places.turn(0.25)
     assert location.decide(places["a"], places.now_us) is places["b"]
+
+
+# -- was it carried? -------------------------------------------------------------------------------------------------
+
+SIGMA_DB = 4.0
+
+
+def scattered(
+    location: Location, places: Places, rng: random.Random, seconds: int, **usual: tuple[float, float]
+) -> tuple[LiveZone, int, float]:
+    """Reads at random: zone -> (chance in a second, mean dBm). Its place at the end, its moves, the first's time."""
+    assert location.own is not None
+    at, moves, first_s = location.own.zone, 0, float("inf")
+    for second in range(seconds):
+        places.turn(1.0)
+        for name, (chance, mean_dbm) in usual.items():
+            if rng.random() < chance:
+                dbm = round(rng.gauss(mean_dbm, SIGMA_DB))
+                location.add(places[name], WEIGHT_BY_DBM[dbm], dbm)
+        best = location.decide(at, places.now_us)
+        if best is not at:
+            location.settle(best, places.now_us)
+            at, moves, first_s = best, moves + 1, min(first_s, second)
+    return at, moves, first_s
+
+
+def resting(places: Places, rng: random.Random, **usual: tuple[float, float]) -> Location:
+    """An item in `a` that is known for ten minutes."""
+    location = Location(PACE_S, 0)
+    location.set_pace(1.0 / sum(chance for chance, _ in usual.values()))
+    location.settle(places["a"], 0)
+    at, _, _ = scattered(location, places, rng, 600, **usual)
+    assert at is places["a"]
+    return location
+
+
+@pytest.mark.parametrize(("own", "cross"), [(0.3, 0.15), (0.3, 0.3), (0.9, 0.9)])
+def test_a_tag_between_two_antennas_stays_for_hours_and_moves_within_seconds(own: float, cross: float) -> None:
+    delays_s = []
+    for seed in range(5):
+        places, rng = Places(a=LEARNT, b=LEARNT), random.Random(seed)
+        location = resting(places, rng, a=(own, -58.0), b=(cross, -64.0))
+        _, moves, _ = scattered(location, places, rng, 3600, a=(own, -58.0), b=(cross, -64.0))
+        assert moves == 0
+        at, _, first_s = scattered(location, places, rng, 300, a=(cross, -64.0), b=(own, -58.0))
+        assert at is places["b"]
+        delays_s.append(first_s)
+    assert sorted(delays_s)[2] <= 25.0
+
+
+def test_a_body_before_the_shelf_is_no_move_however_long_the_neighbours_read_on() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(1)
+    location = resting(places, rng, a=(0.5, -56.0), b=(0.3, -62.0))
+    at, moves, _ = scattered(location, places, rng, 20, b=(0.3, -62.0))
+    assert (at, moves) == (places["a"], 0)
+
+
+def test_an_item_that_followed_others_stays_where_its_old_zone_hears_it_better() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(2)
+    location = resting(places, rng, a=(0.5, -56.0))
+    location.add(places["b"], WEIGHT_BY_DBM[-66], -66)
+    location.settle(places["b"], places.now_us, followed=True)
+    assert 1.0 < location.head_start <= MOST_HEAD_START
+    at, moves, _ = scattered(location, places, rng, 1800, a=(0.4, -57.0), b=(0.2, -66.0))
+    assert (at, moves) == (places["b"], 0)
+
+
+def test_an_item_that_followed_by_mistake_comes_back_when_only_its_old_zone_hears_it() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(3)
+    location = resting(places, rng, a=(0.5, -56.0))
+    location.settle(places["b"], places.now_us, followed=True)
+    assert location.head_start == MOST_HEAD_START
+    at, moves, first_s = scattered(location, places, rng, 60, a=(0.5, -56.0))
+    assert (at, moves) == (places["a"], 1)
+    assert first_s < 30
+
+
+def test_head_starts_end_with_the_next_move() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(4)
+    location = resting(places, rng, a=(0.5, -56.0))
+    location.settle(places["b"], places.now_us, followed=True)
+    location.settle(places["a"], places.now_us)
+    assert location.head_start == 1.0
+
+
+def test_a_zone_that_is_gone_is_not_its_own_any_more() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(5)
+    location = resting(places, rng, a=(0.5, -56.0), b=(0.5, -70.0))
+    location.keep({"b"})
+    assert location.own is None

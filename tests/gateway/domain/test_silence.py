@@ -62,7 +62,7 @@ def test_a_zone_of_which_nothing_is_known_is_patient() -> None:
     pool = Silences(PACE_S)
     assert pool.patience_s == THRESHOLDS_S[-1]
     pool.reckon(RULE, 0.0, ())
-    assert 3_600 < pool.patience_s < RULE.silence_ceiling_s
+    assert pool.patience_s > 3_600
     assert pool.leave_rate == FIRST_LEAVERS / FIRST_STAY_S
     assert pool.lasting_per_s(pool.patience_s) == pytest.approx(never_per_s(pool), rel=1e-5)
 

@@ -1,0 +1,124 @@
+"""What came together goes together: items of one product that are carried from zone to zone at once.
+
+A box of the same product is wheeled to the back room. Of most of its items the reads say so; others hang where the old
+zone's antennas hear them better still, or are read once in minutes. That the others went is evidence for these, too.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from gateway.domain.items import Item
+from gateway.domain.presence import COUNTED, Presence
+from gateway.domain.silence import unexplained_s
+from gateway.domain.zones import US_PER_S, LiveZone
+
+# A move speaks for the others by as much less as it is longer ago (e-fold time).
+FADES_S = 60.0
+# So many must have gone, and such a share of those that are still there: one that is carried off alone has no company.
+LEAST_MOVES = 2.0
+LEAST_SHARE = 0.1
+# Whoever is still heard must be heard by the new zone, too: by this share of what the old one has.
+LEAST_HEARD = 0.02
+# An item that was itself moved so lately has told where it is.
+SETTLED_US = 120 * US_PER_S
+# How often those that are silent are looked through.
+LOOK_US = 2 * US_PER_S
+# Fewer than this is nobody.
+FORGOTTEN_MOVES = 0.2
+
+
+class Way(NamedTuple):
+    """Of one product, from zone to zone."""
+
+    gtin: str
+    left: LiveZone
+    entered: LiveZone
+
+
+class Company:
+    """Who went where of late, and who is left."""
+
+    __slots__ = ("_gone", "_look_due_us", "_there")
+
+    def __init__(self) -> None:
+        # In the order in which they came: what follows from it must be the same in every run.
+        self._there: dict[tuple[str, str], dict[Item, None]] = {}
+        self._gone: dict[Way, tuple[float, int]] = {}
+        self._look_due_us = 0
+
+    @property
+    def on_the_way(self) -> bool:
+        """Something moved of late."""
+        return bool(self._gone)
+
+    def due_us(self) -> int | None:
+        """When those that are silent are looked through next; None: nobody went."""
+        return self._look_due_us if self._gone else None
+
+    def settle(self, item: Item, left: LiveZone | None, entered: LiveZone | None) -> None:
+        """The item has left a zone for another one; None: it is in none."""
+        gtin = item.identity.gtin
+        if left is not None and (there := self._there.get((gtin, left.id))) is not None:
+            there.pop(item, None)
+            if not there:
+                del self._there[gtin, left.id]
+        if entered is not None:
+            self._there.setdefault((gtin, entered.id), {})[item] = None
+
+    def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> None:
+        """The item's own reads say that it went."""
+        if left.params.presence.leaves_silent or entered.params.presence.leaves_silent:
+            return  # through doors and past tills everybody goes alone
+        if not self._gone:
+            self._look_due_us = (now_us // LOOK_US + 1) * LOOK_US
+        way = Way(item.identity.gtin, left, entered)
+        self._gone[way] = self._moves(way, now_us) + 1.0, now_us
+
+    def calls(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
+        """The zone that an item which was just read in `zone` has followed others to, if any."""
+        location, own = item.location, item.location.own
+        if own is None or now_us - location.since_us < SETTLED_US:
+            return None
+        for rival in location.evidence:
+            if rival is not own and rival.fast > LEAST_HEARD * own.fast:
+                way = Way(item.identity.gtin, zone, rival.zone)
+                if way in self._gone and self._is_company(way, now_us):
+                    return rival.zone
+        return None
+
+    def followers(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
+        """Items that fell silent where others left, and the zone that these went to; each is to be settled there."""
+        if not self._gone or now_us < self._look_due_us:
+            return
+        self._look_due_us = (now_us // LOOK_US + 1) * LOOK_US
+        for way in list(self._gone):
+            if self._moves(way, now_us) < FORGOTTEN_MOVES:
+                del self._gone[way]
+            elif way.left.clock.running and self._is_company(way, now_us):
+                for item in list(self._there.get((way.gtin, way.left.id), ())):
+                    if _is_silent(item, way.left, now_us):
+                        yield item, way.entered
+
+    def configure(self, zones: Mapping[str, LiveZone]) -> None:
+        """Only these zones exist from now on."""
+        for way in list(self._gone):
+            if zones.get(way.left.id) is not way.left or zones.get(way.entered.id) is not way.entered:
+                del self._gone[way]
+
+    def _moves(self, way: Way, now_us: int) -> float:
+        moves, at_us = self._gone.get(way, (0.0, now_us))
+        return moves * math.exp(-(now_us - at_us) / (FADES_S * US_PER_S))
+
+    def _is_company(self, way: Way, now_us: int) -> bool:
+        moves = self._moves(way, now_us)
+        return moves >= LEAST_MOVES and moves >= LEAST_SHARE * len(self._there.get((way.gtin, way.left.id), ()))
+
+
+def _is_silent(item: Item, zone: LiveZone, now_us: int) -> bool:
+    """Whether an item that has long been in `zone` is not read any more, for longer than chance explains."""
+    if item.presence not in COUNTED or item.unproven:
+        return False
+    if item.presence is Presence.PRESENT and now_us - item.changed_us < SETTLED_US:
+        return False
+    return zone.clock_s - item.seen_clock_s >= unexplained_s(item.location.pace_s)

@@ -1,0 +1,186 @@
+"""What speaks for one zone as an item's place: how often and how strongly its antennas read the item.
+
+Evidence is a strength-weighted read rate (1/s): each read adds its weight divided by the time constant, and all of it
+fades on the zone's own clock, so a zone whose reader is down keeps what it had. There are two of it for each zone. The
+fast one halves in the time in which the tag is expected to be read a few times, within the zone's bounds: it tells what
+is. The slow one goes back to the last move: it tells what was, cross-reads from the zone next door included.
+
+Beside them stands how the zone is used to hear the item (looks per second that bring a read, mean dBm), and a
+sequential test of whether that has changed (cumulative sums of log likelihood ratios: Page, Biometrika 41, 1954). If an
+item is carried from its own zone into another one, the two exchange their parts, as far as can be told beforehand. Each
+look at the item speaks for that or against it, in nats.
+"""
+
+import math
+from math import exp2, log
+
+from gateway.domain.params import PresenceParams
+from gateway.domain.zones import US_PER_S, LiveZone
+from readers.model import NO_RSSI_DBM
+
+# A read at this strength weighs 1; weights follow the amplitude, so 20 dB less weigh a tenth.
+REFERENCE_DBM = -60.0
+# Beyond these the strength says more about the tag's orientation than about its distance.
+STRONGEST_WEIGHT = 8.0
+WEAKEST_WEIGHT = 0.05
+# Where a device tells no strength it is neither near nor far.
+UNKNOWN_WEIGHT = 0.5
+# The slow evidence goes back half of the time since the last move.
+TWO_S_US = 2 * US_PER_S
+LN2 = math.log(2.0)
+
+# RSSI of a tag that rests scatters by this much.
+SIGMA_DB = 4.0
+# A zone that has never heard an item would hear it so much weaker than its own zone does ...
+NEVER_HEARD_DB = 12.0
+# ... and so much more seldom; what is rarer than this share is taken for it.
+LEAST_SHARE = 0.05
+# An item that was carried is heard at least so much stronger in its new zone, and weaker in its old one.
+LEAST_CHANGE_DB = 3.0
+# Looks that follow one another within this time tell the same: fading is slower.
+SAME_LOOK_S = 0.5
+# What a single look may say at most, in nats.
+MOST_OF_A_LOOK = 2.0
+# Silence of the own zone may be a body before the shelf: it says no more than this, in nats, however long it lasts ...
+MOST_OF_ABSENCE = 3.0
+# ... and what the own zone goes on hearing speaks so much against a move.
+MOST_OF_STAYING = 4.0
+
+
+def read_weight(rssi_dbm: float) -> float:
+    """What one read of this strength counts for."""
+    if rssi_dbm == NO_RSSI_DBM:
+        return UNKNOWN_WEIGHT
+    return min(STRONGEST_WEIGHT, max(WEAKEST_WEIGHT, math.pow(10.0, (rssi_dbm - REFERENCE_DBM) / 20.0)))
+
+
+# By whole dBm, addressed as WEIGHT_BY_DBM[rssi] for -128..127: a negative index counts from the end.
+WEIGHT_BY_DBM = [read_weight(dbm if dbm < 128 else dbm - 256) for dbm in range(256)]
+
+
+def fast_half_life_s(params: PresenceParams, pace_s: float) -> float:
+    """In what time fast evidence for a zone halves, of a tag that is read every `pace_s` seconds."""
+    return min(params.evidence_longest_s, max(params.evidence_shortest_s, params.evidence_reads * pace_s))
+
+
+class Evidence:
+    """What speaks for one zone: rates that were right at `tick_us`, when the zone's clock stood at `clock_s`.
+
+    `often` looks a second bring a read here, at a mean of `level_dbm`. Where the item is not counted here, `news` says
+    by how many nats this zone hears more of it than it used to, and `absence` its own zone less.
+    """
+
+    __slots__ = ("absence", "clock_s", "fast", "fast_s", "level_dbm", "news", "often", "slow", "tick_us", "zone")
+
+    def __init__(self, zone: LiveZone, pace_s: float, level_dbm: float = REFERENCE_DBM) -> None:
+        self.zone = zone
+        self.fast = 0.0
+        self.slow = 0.0
+        self.often = 0.0
+        self.level_dbm = level_dbm
+        self.news = 0.0
+        self.absence = 0.0
+        self.fast_s = fast_half_life_s(zone.params.presence, pace_s)
+        self.clock_s = zone.clock_s
+        self.tick_us = zone.tick_us
+
+    def slow_s(self, since_us: int, memory_s: float) -> float:
+        """In what time `slow` halves now."""
+        half_s = (self.zone.tick_us - since_us) / TWO_S_US
+        half_s = min(half_s, memory_s)
+        return max(self.fast_s, half_s)
+
+    def now(self, since_us: int, memory_s: float) -> tuple[float, float]:
+        """Both at the zone's present clock reading."""
+        elapsed_s = self.zone.clock_s - self.clock_s
+        if elapsed_s <= 0.0:
+            return self.fast, self.slow
+        slow_s = self.slow_s(since_us, memory_s)
+        return self.fast * exp2(-elapsed_s / self.fast_s), self.slow * exp2(-elapsed_s / slow_s)
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing was read while the zone was fully looked at."""
+        return max(0.0, self.zone.clock_s - self.clock_s)
+
+    def _elapsed_s(self) -> float:
+        """For how long nothing was added.
+
+        Where one antenna of the zone is down its clock stands still, but the others read on: between their reads
+        time counts, or their reads would pile up for as long as the outage lasts.
+        """
+        zone = self.zone
+        return zone.clock_s - self.clock_s if zone.clock.running else (zone.tick_us - self.tick_us) / US_PER_S
+
+    def fade(self, since_us: int, memory_s: float) -> None:
+        """Bring all rates to the present."""
+        zone = self.zone
+        self._fade(zone.clock_s - self.clock_s, self.slow_s(since_us, memory_s))
+        self.clock_s = zone.clock_s
+        self.tick_us = zone.tick_us
+
+    def _fade(self, elapsed_s: float, slow_s: float) -> None:
+        if elapsed_s > 0.0:
+            self.fast *= exp2(-elapsed_s / self.fast_s)
+            kept = exp2(-elapsed_s / slow_s)
+            self.slow *= kept
+            self.often *= kept
+
+    def add(self, weight: float, dbm: float, since_us: int, memory_s: float) -> None:
+        """Reads of this weight in all came in, now, at this mean strength."""
+        slow_s = self.slow_s(since_us, memory_s)
+        self._fade(self._elapsed_s(), slow_s)
+        look = LN2 / slow_s
+        self.fast += weight * LN2 / self.fast_s
+        self.slow += weight * look
+        self.often += look
+        if dbm != NO_RSSI_DBM:
+            self.level_dbm += (dbm - self.level_dbm) * look / self.often
+        self.clock_s = self.zone.clock_s
+        self.tick_us = self.zone.tick_us
+
+    # -- was it carried here? `own` is the evidence for the zone that the item is counted in --------------------
+
+    def heard(self, own: "Evidence", dbm: float) -> None:
+        """This zone, not its own, reads it: is that more than it used to?"""
+        seldom = max(self.often, LEAST_SHARE * own.often)
+        often = max(own.often, seldom)
+        nats = log(often / seldom) if seldom else MOST_OF_A_LOOK
+        if dbm != NO_RSSI_DBM:
+            nats += _louder_nats(dbm, self.level_dbm, max(own.level_dbm, self.level_dbm + LEAST_CHANGE_DB))
+        self.news = max(0.0, self.news + _of_a_look(nats) * _fresh(often))
+
+    def unheard(self, own: "Evidence", elapsed_s: float) -> None:
+        """This zone, not its own, has not read it for so long."""
+        often = max(own.often, self.often)
+        self.news = max(0.0, self.news - _fresh(often) * (often - self.often) * elapsed_s)
+
+    def own_heard(self, own: "Evidence", dbm: float) -> None:
+        """Its own zone reads it: less than it used to?"""
+        if not own.often:
+            return
+        seldom = min(own.often, max(self.often, LEAST_SHARE * own.often))
+        nats = log(seldom / own.often)
+        if dbm != NO_RSSI_DBM:
+            nats += _louder_nats(dbm, own.level_dbm, min(own.level_dbm - LEAST_CHANGE_DB, self.level_dbm))
+        absence = self.absence + _of_a_look(nats) * _fresh(own.often)
+        self.absence = min(MOST_OF_ABSENCE, max(-MOST_OF_STAYING, absence))
+
+    def own_unheard(self, own: "Evidence", elapsed_s: float) -> None:
+        """Its own zone has not read it for so long."""
+        seldom = min(own.often, max(self.often, LEAST_SHARE * own.often))
+        self.absence = min(MOST_OF_ABSENCE, self.absence + _fresh(own.often) * (own.often - seldom) * elapsed_s)
+
+
+def _louder_nats(dbm: float, was_dbm: float, is_dbm: float) -> float:
+    """By how much a read of this strength is likelier around `is_dbm` than around `was_dbm`."""
+    return (is_dbm - was_dbm) * (dbm - (is_dbm + was_dbm) / 2.0) / (SIGMA_DB * SIGMA_DB)
+
+
+def _of_a_look(nats: float) -> float:
+    return min(MOST_OF_A_LOOK, max(-MOST_OF_A_LOOK, nats))
+
+
+def _fresh(often: float) -> float:
+    """What one look of so many a second tells that the one before did not."""
+    return 1.0 / (1.0 + SAME_LOOK_S * often)

@@ -1,0 +1,128 @@
+"""Items of one product that are carried together, some of which tell by their reads, and some of which do not."""
+
+from dataclasses import replace
+
+from gateway.domain.company import FADES_S, LOOK_US, SETTLED_US
+from gateway.domain.items import Cause, Transition
+from gateway.domain.presence import Presence
+from gateway.domain.zones import US_PER_S
+from tests.gateway.shop import DOOR, RACK, Shop, tag
+
+BOX = range(1, 11)
+TELLING = range(1, 7)
+OTHERS = range(21, 26)
+A, B = 1, 2
+
+
+def shop_with_a_box() -> Shop:
+    """A box of product 0 and some of product 1 in `a`, there for long; each is read once in two seconds."""
+    shop = Shop()
+    everything = [tag(serial) for serial in BOX] + [tag(serial, 1) for serial in OTHERS]
+    shop.read_for(240, [(A, epc, -56) for epc in everything], every_s=2.0)
+    assert all(shop.item(serial).zone is shop.zones["a"] for serial in BOX)
+    return shop
+
+
+def carried(shop: Shop, seconds: float, going: range, silent: range) -> list[Transition]:
+    """`going` are read in `b` from now on, `silent` nowhere, all else where it was."""
+    reads = [(B, tag(serial), -54) for serial in going]
+    reads += [(A, tag(serial), -56) for serial in BOX if serial not in going and serial not in silent]
+    reads += [(A, tag(serial, 1), -56) for serial in OTHERS]
+    return shop.read_for(seconds, reads, every_s=2.0)
+
+
+def test_silent_items_of_a_box_go_where_the_others_went() -> None:
+    shop = shop_with_a_box()
+    made = carried(shop, 40, TELLING, range(7, 11))
+    assert all(shop.item(serial).zone is shop.zones["b"] for serial in BOX)
+    assert {step.cause for step in made if step.entered is shop.zones["b"]} == {Cause.MOVED}
+    assert all(shop.item(serial, 1).zone is shop.zones["a"] for serial in OTHERS)
+
+
+def test_those_that_are_read_where_they_were_stay() -> None:
+    shop = shop_with_a_box()
+    carried(shop, 60, TELLING, range(0))
+    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
+
+
+def test_whoever_both_zones_hear_went_with_the_others_and_stays_with_them() -> None:
+    shop = shop_with_a_box()
+    reads = [(B, tag(serial), -54) for serial in TELLING]
+    reads += [(port, tag(serial), dbm) for serial in range(7, 11) for port, dbm in ((A, -56), (B, -64))]
+    shop.read_for(60, reads, every_s=2.0)
+    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["b"]] * 4
+    assert shop.item(7).location.head_start > 1.0
+    shop.read_for(1200, reads, every_s=2.0)
+    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["b"]] * 4
+
+
+def test_one_that_is_carried_off_alone_has_no_company() -> None:
+    shop = shop_with_a_box()
+    carried(shop, 60, range(1, 2), range(9, 11))
+    assert shop.item(1).zone is shop.zones["b"]
+    assert [shop.item(serial).zone for serial in (9, 10)] == [shop.zones["a"]] * 2
+
+
+def test_company_is_forgotten_after_minutes() -> None:
+    shop = shop_with_a_box()
+    carried(shop, 30, TELLING, range(0))
+    carried(shop, 5 * FADES_S, TELLING, range(0))
+    carried(shop, 60, TELLING, range(9, 11))
+    assert [shop.item(serial).zone for serial in (9, 10)] == [shop.zones["a"]] * 2
+    assert shop.inventory.quiet_until_us() is not None
+
+
+def test_a_follower_that_is_read_at_home_returns_and_does_not_follow_again() -> None:
+    shop = shop_with_a_box()
+    carried(shop, 30, TELLING, range(9, 11))
+    assert shop.item(9).zone is shop.zones["b"]
+    made = carried(shop, 50, TELLING, range(0))
+    assert shop.item(9).zone is shop.zones["a"]
+    moves = [step for step in made if step.item is shop.item(9)]
+    assert len(moves) == 1
+    assert SETTLED_US > 50 * US_PER_S
+
+
+def test_nobody_follows_through_a_door() -> None:
+    shop = Shop({"a": RACK, "b": replace(DOOR, exit_silence_s=600.0)})
+    shop.read_for(240, [(A, tag(serial), -56) for serial in BOX], every_s=2.0)
+    carried(shop, 40, TELLING, range(7, 11))
+    assert shop.item(1).zone is shop.zones["b"]
+    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
+
+
+def test_nobody_follows_out_of_a_zone_that_is_not_looked_at() -> None:
+    shop = shop_with_a_box()
+    shop.fails("a")
+    shop.read_for(40, [(B, tag(serial), -54) for serial in TELLING], every_s=2.0)
+    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
+
+
+def test_a_zone_that_is_configured_away_takes_its_company_along() -> None:
+    shop = shop_with_a_box()
+    carried(shop, 14, TELLING, range(0))
+    zones = {name: zone for name, zone in shop.zones.items() if name != "b"}
+    zone_of = {antenna: zone for antenna, zone in shop.zone_of.items() if zone.id != "b"}
+    shop.inventory.configure(zones.values(), zone_of, shop.clock.now_us)
+    shop.wait(30)
+    assert [shop.item(serial).presence for serial in range(7, 11)] == [Presence.PRESENT] * 4
+    assert shop.item(1).presence is Presence.DEPARTED
+
+
+def test_ticks_that_are_left_out_change_nothing() -> None:
+    told = []
+    for sparing in (False, True):
+        shop = shop_with_a_box()
+        # Just long enough that most have told where they are; the silence of the others has just begun to count.
+        carried(shop, 8, TELLING, range(0))
+        carried(shop, 6, TELLING, range(7, 11))
+        moved = []
+        for _ in range(240):
+            shop.clock.turn(0.25)
+            quiet_us = shop.inventory.quiet_until_us()
+            if not sparing or quiet_us is None or shop.clock.now_us >= quiet_us:
+                moved += [(shop.clock.now_us, step.item.identity.serial) for step in shop.tick() if step.left]
+        told.append([(at_us, serial) for at_us, serial in moved if int(serial) in range(7, 11)])
+    assert {serial for _, serial in told[0]} == {"7", "8", "9", "10"}
+    assert all(at_us % LOOK_US == 0 for at_us, _ in told[0][:4])
+    assert told[1] == told[0]
