@@ -1,24 +1,18 @@
 """An hour of a shop, simulated whole: readers, gateway, broker, two consumers, and everything that can go wrong.
 
-`python -m tests.faults.hour 17` lives through the hour of seed 17, `... 0 1000` through a thousand of them, on all
-cores. The same seed is the same hour (set PYTHONHASHSEED, which orders sets; the tests do).
+The same seed is the same hour; `hours` lives through many of them.
 """
 
 import asyncio
 import hashlib
 import json
-import logging
-import multiprocessing
-import os
 import shutil
 import sys
 import tempfile
-import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -52,9 +46,6 @@ FAULT_EVERY_S = 45.0
 # A stop takes seconds, a commit that is waited for a minute and a half.
 FAULT_LIMIT_S = 600.0
 STEP_EVERY_S = 20.0
-# What a daemon leaves in memory adds up over its thousands of lives.
-HOURS_A_PROCESS = 25
-TELL_EVERY = 100
 # As the unit file has it.
 RESTART_S = 2.0
 ZONES = ("floor", "back", "fitting")
@@ -572,55 +563,3 @@ def live_in(kind: Callable[[int, Path], WorldT], seed: int) -> WorldT:
 def live_through(seed: int) -> World:
     """The hour of this seed; raises as `live_in` does."""
     return live_in(World, seed)
-
-
-@dataclass
-class Outcome:
-    """What became of one hour."""
-
-    seed: int
-    error: str = ""
-    faults: Counter[str] = field(default_factory=Counter)
-    applied: int = 0
-    settled_s: float = 0.0
-    trace: str = ""
-
-
-def outcome(seed: int) -> Outcome:
-    """Live through the hour of this seed, whatever comes of it."""
-    try:
-        world = live_through(seed)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the seed is told
-        return Outcome(seed, repr(error))
-    applied = sum(follower.applied for follower in world.followers)
-    return Outcome(seed, "", world.faults, applied, world.settled_s, world.trace.hexdigest())
-
-
-def main() -> int:
-    first, last = int(sys.argv[1]), int(sys.argv[2] if len(sys.argv) > 2 else int(sys.argv[1]) + 1)
-    began_s, faults, hours = time.monotonic(), Counter[str](), []
-    if last - first == 1:
-        logging.basicConfig(level=logging.WARNING)
-        print(f"seed {first} ended well, {live_through(first).trace.hexdigest()}")
-        return 0
-    logging.disable()
-    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=HOURS_A_PROCESS) as pool:
-        for done in pool.imap_unordered(outcome, range(first, last)):
-            hours.append(done)
-            faults.update(done.faults)
-            if done.error:
-                print(f"seed {done.seed}: {done.error}", flush=True)
-            if len(hours) % TELL_EVERY == 0:
-                print(f"{len(hours)} hours after {time.monotonic() - began_s:.0f} s", flush=True)
-    broken = sorted(done.seed for done in hours if done.error)
-    print(
-        f"shop hours: seeds {first} to {last - 1}, {faults.total()} faults of {len(faults)} kinds, "
-        f"{sum(done.applied for done in hours)} deltas applied, {len(broken)} hours went wrong {broken or ''}"
-        f"in {time.monotonic() - began_s:.0f} s, longest recovery {max(done.settled_s for done in hours):.0f} s"
-    )
-    print(f"the last hour: {max(hours, key=lambda done: done.seed).trace}")
-    return 1 if broken else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

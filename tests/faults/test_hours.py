@@ -23,7 +23,7 @@ HOURS = times("SHOP_HOURS", 5)
 def run_hours(*seeds: int) -> str:
     """In a process of its own, where sets have the same order every time: then a seed is the same hour again."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.hour", *map(str, seeds)],
+        [sys.executable, "-m", "tests.faults.hours", *map(str, seeds)],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": "0"},
         capture_output=True,
@@ -32,7 +32,7 @@ def run_hours(*seeds: int) -> str:
     )
     print(done.stdout)
     assert done.returncode == 0, (
-        f"{done.stdout}{done.stderr}repeat one with: PYTHONHASHSEED=0 python -m tests.faults.hour SEED"
+        f"{done.stdout}{done.stderr}repeat one with: PYTHONHASHSEED=0 python -m tests.faults.hours SEED"
     )
     return done.stdout
 
