@@ -9,6 +9,7 @@ with a wrong count drifts off and falls behind; nothing else is needed to let th
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from gateway.domain.countable import MOST_PIECES, level_sd_g, step_sd_g
 from gateway.domain.counting import Counting, Verdict
@@ -51,6 +52,14 @@ _Way = tuple[tuple[int, ...] | None, Story]
 """The pieces that were moved, None where it is something foreign, and the story then."""
 
 
+class _Rest(NamedTuple):
+    """What a story had left over of the whole weight, the variance of that, and the scale's own in the next step."""
+
+    grams: float
+    var: float
+    step_var: float
+
+
 class Mixture(Counting):
     """Fed the steps of a bin of several products; `stories` are those it had before a restart, none: not counted."""
 
@@ -70,6 +79,9 @@ class Mixture(Counting):
         self._agreed = self.counted
         self._units_g: tuple[float, ...] = ()
         self._moves = Moves([])
+        # The variance (g^2) of a piece of each product, and of the mean of all of them.
+        self._piece_vars: list[float] = []
+        self._mean_vars: list[float] = []
 
     @property
     def unexplained_g(self) -> float:
@@ -113,7 +125,9 @@ class Mixture(Counting):
         self.check(load_g + change_g)
 
     def _weigh_moves(self) -> None:
-        """Pieces teach their weight: what the moves weigh follows."""
+        """Pieces teach their weight: what the moves weigh follows, and how well that is known."""
+        self._piece_vars = [(each.sku.variation * each.unit_g) ** 2 for each in self.products]
+        self._mean_vars = [(each.tolerance(self._step_sd_g) * each.unit_g) ** 2 for each in self.products]
         units_g = tuple(product.unit_g for product in self.products)
         if units_g != self._units_g:
             self._units_g, self._moves = units_g, Moves(units_g)
@@ -122,9 +136,10 @@ class Mixture(Counting):
         """What may have happened, and what becomes of the story then."""
         rest_g = load_g - story.foreign_g - weight_g(self._units_g, story.pieces)
         leaning = self._step_sd_g**2 + (LEAN_SHARE * self._lightest_g if story.foreign_g else 0.0) ** 2
+        rest = _Rest(rest_g, self._whole_var(story.pieces), leaning)
         for move in self._near(change_g):
             if shift is None or lies_there(move, self._units_g, self._lanes, shift):
-                yield from self._moved(story, move, change_g, rest_g, leaning)
+                yield from self._moved(story, move, change_g, rest)
         foreign_g = story.foreign_g + change_g
         cost = SWAY_COST if story.foreign_g else FOREIGN_COST
         if foreign_g < 0:
@@ -134,34 +149,38 @@ class Mixture(Counting):
         if story.foreign_g:
             alone = Story(story.pieces, 0.0, story.score - LEAVE_COST)
             for move in self._near(foreign_g):
-                yield from self._moved(alone, move, foreign_g, rest_g, leaning)
+                yield from self._moved(alone, move, foreign_g, rest)
 
     def _near(self, change_g: float) -> Sequence[Move]:
         return self._moves.near(change_g, REACH_SHARE * self._lightest_g + REACH_OF_CHANGE * abs(change_g))
 
-    def _moved(self, story: Story, move: Move, change_g: float, rest_g: float, variance: float) -> Iterator[_Way]:
+    def _moved(self, story: Story, move: Move, change_g: float, rest: _Rest) -> Iterator[_Way]:
         """The story after a move, if there were as many pieces, and room for them."""
-        pieces = tuple(map(int.__add__, story.pieces, move.pieces))
-        if all(0 <= count <= most for count, most in zip(pieces, self._most, strict=True)):
-            score = story.score + self._fit(story.pieces, move, change_g - move.grams, rest_g, variance) - move.cost
+        if all(0 <= story.pieces[index] + count <= self._most[index] for index, count in move.moved):
+            pieces = tuple(map(int.__add__, story.pieces, move.pieces))
+            score = story.score + self._fit(story.pieces, move, change_g - move.grams, rest) - move.cost
             yield move.pieces, Story(pieces, story.foreign_g, score)
 
-    def _fit(self, pieces: Sequence[int], move: Move, off_g: float, rest_g: float, variance: float) -> float:
-        """The log-density of a change that is off by so much, where the story had `rest_g` of the load left over."""
-        # The rest is what single pieces and the means of their products are off, and the error of zero and level.
-        whole = (ZERO_SHARE * self._lightest_g) ** 2 + self._level_sd_g**2
-        shared, moved, odd = -(self._level_sd_g**2), variance, 0.0
-        for product, lying, count in zip(self.products, pieces, move.pieces, strict=True):
-            piece = (product.sku.variation * product.unit_g) ** 2
-            mean = (product.tolerance(self._step_sd_g) * product.unit_g) ** 2
-            whole += lying * piece + lying**2 * mean
-            shared += count * lying * mean + min(count, 0) * piece
-            moved += abs(count) * piece + count**2 * mean
-            odd += abs(count) * (ODD_SHARE * product.unit_g) ** 2
-        off_g -= shared / whole * rest_g
-        moved -= shared**2 / whole
-        usual = _log_density(off_g, moved)
-        return usual if not odd else _log_sum(usual, _log_density(off_g, moved + odd) - ODD_COST)
+    def _whole_var(self, pieces: Sequence[int]) -> float:
+        """The variance of what is left over of the whole weight: pieces, means of products, zero and level."""
+        var = (ZERO_SHARE * self._lightest_g) ** 2 + self._level_sd_g**2
+        for count, piece_var, mean_var in zip(pieces, self._piece_vars, self._mean_vars, strict=True):
+            var += count * piece_var + count**2 * mean_var
+        return var
+
+    def _fit(self, pieces: Sequence[int], move: Move, off_g: float, rest: _Rest) -> float:
+        """The log-density of a change that is off by so much from what the move weighs."""
+        shared, var, odd_var = -(self._level_sd_g**2), rest.step_var, 0.0
+        for index, count in move.moved:
+            piece_var, mean_var = self._piece_vars[index], self._mean_vars[index]
+            shared += count * pieces[index] * mean_var + min(count, 0) * piece_var
+            var += abs(count) * piece_var + count**2 * mean_var
+            odd_var += abs(count) * (ODD_SHARE * self._units_g[index]) ** 2
+        # What goes takes its share of the rest with it, as far as the two are of the same pieces.
+        off_g -= shared / rest.var * rest.grams
+        var -= shared**2 / rest.var
+        usual = _log_density(off_g, var)
+        return _log_sum(usual, _log_density(off_g, var + odd_var) - ODD_COST) if odd_var else usual
 
     # -- which stories are carried along ----------------------------------------------------------------------
 
@@ -206,13 +225,9 @@ class Mixture(Counting):
 
     def check(self, load_g: float) -> None:
         best = self.stories[0]
-        variance = (ZERO_SHARE * self._lightest_g) ** 2 + self._level_sd_g**2
-        rest_g = load_g - best.foreign_g
-        for product, count in zip(self.products, best.pieces, strict=True):
-            variance += count * (product.sku.variation * product.unit_g) ** 2
-            variance += (count * product.tolerance(self._step_sd_g) * product.unit_g) ** 2
-            rest_g -= count * product.unit_g
-        self._agreed = abs(rest_g) <= WHOLE_SDS * math.sqrt(variance)
+        self._weigh_moves()
+        rest_g = load_g - best.foreign_g - weight_g(self._units_g, best.pieces)
+        self._agreed = abs(rest_g) <= WHOLE_SDS * math.sqrt(self._whole_var(best.pieces))
 
     def look(self, load_g: float) -> None:
         if self.counted:

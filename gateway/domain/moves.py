@@ -39,18 +39,22 @@ Lane = tuple[float, float] | None
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The pieces of each product that came (+) or went (-); `cost`: how much rarer this is than a single piece."""
+    """The pieces of each product that came (+) or went (-); `cost`: how much rarer this is than a single piece.
+
+    `moved` is (product, pieces) of those of which any did.
+    """
 
     grams: float
     pieces: tuple[int, ...]
     cost: float
+    moved: tuple[tuple[int, int], ...]
 
 
 class Moves:
     """Every move of a bin's products, found by its weight."""
 
     def __init__(self, units_g: Sequence[float]) -> None:
-        moves = [Move(weight_g(units_g, pieces), pieces, _cost(pieces)) for pieces in _vectors(len(units_g))]
+        moves = (_move(units_g, pieces) for pieces in _vectors(len(units_g)))
         self._moves = sorted(moves, key=lambda move: move.grams)
         self._grams = [move.grams for move in self._moves]
 
@@ -80,6 +84,11 @@ def lies_there(move: Move, units_g: Sequence[float], lanes: Sequence[Lane], shif
 def weight_g(units_g: Sequence[float], pieces: Sequence[int]) -> float:
     """What so many pieces of each weigh."""
     return sum(count * unit_g for count, unit_g in zip(pieces, units_g, strict=True))
+
+
+def _move(units_g: Sequence[float], pieces: tuple[int, ...]) -> Move:
+    moved = tuple((index, count) for index, count in enumerate(pieces) if count)
+    return Move(weight_g(units_g, pieces), pieces, _cost(pieces), moved)
 
 
 def _cost(pieces: Sequence[int]) -> float:
