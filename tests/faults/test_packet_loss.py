@@ -14,8 +14,8 @@ from tests.faults.lossy import LossyNetwork, lossy_network
 from tests.faults.shop import SEED, Recovery, Witness, missing, table_row, times
 from tests.rig import Rig, eventually, hurry, in_step, write
 
-# TCP doubles its patience with each packet that is lost twice; a soak has bad luck too.
-LIMIT_S = 60.0
+# TCP doubles its patience with each packet that is lost twice: usually 10 s, of 40 such drains one took over 60 s.
+LIMIT_S = 200.0
 LOSSES = (0.02, 0.1, 0.3)
 NOTICED_S = 20.0
 ROUNDS = times("LOSS_ROUNDS", 1)
@@ -32,7 +32,7 @@ async def drained(gateway: Gateway) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 120 * ROUNDS)
+@pytest.mark.timeout(300 + 120 * ROUNDS)
 async def test_packets_are_lost_on_the_way_to_the_broker(
     network: LossyNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
