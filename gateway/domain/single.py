@@ -89,10 +89,15 @@ class Single(Counting):
             verdict, pieces = self.explain(self._pending_g)
             if verdict in {Verdict.SURE, Verdict.LIKELY}:
                 self._product.pieces += pieces
-                # What only nearly fits leaves something over, and that keeps the count from being certain.
-                self._pending_g -= self._pending_g if verdict is Verdict.SURE else pieces * self._product.unit_g
+                self._pending_g = self._left_over(pieces)
         if self.counted:
             self._mend(load_g)
+
+    def _left_over(self, pieces: int) -> float:
+        """What so many pieces do not explain; it keeps the count from being certain."""
+        rest_g = self._pending_g - pieces * self._product.unit_g
+        usual_g = WHOLE_SDS * self._sd(abs(pieces), self._step_sd_g) * self._product.unit_g
+        return rest_g if abs(rest_g) > usual_g else 0.0
 
     def linger(self) -> None:
         """One look is enough: nothing becomes clearer by waiting."""
@@ -127,10 +132,15 @@ class Single(Counting):
 
     def _fits(self, load_g: float, pieces: int) -> bool:
         """Whether so many pieces may weigh this."""
+        return self._off(load_g, pieces) < min(
+            WHOLE_SHARE, max(DRIFT_SHARE, WHOLE_SDS * self._sd(pieces, self._level_sd_g))
+        )
+
+    def _sd(self, pieces: int, sd_g: float) -> float:
+        """The standard deviation (pieces) of what so many weigh, on a scale whose own is `sd_g`."""
         product = self._product
-        unit_g, tolerance = product.unit_g, product.tolerance(self._step_sd_g)
-        sd = count_sd(pieces, unit_g, product.sku.variation, tolerance, self._level_sd_g)
-        return self._off(load_g, pieces) < min(WHOLE_SHARE, max(DRIFT_SHARE, WHOLE_SDS * sd))
+        tolerance = product.tolerance(self._step_sd_g)
+        return count_sd(pieces, product.unit_g, product.sku.variation, tolerance, sd_g)
 
     def _off(self, load_g: float, pieces: int) -> float:
         """By how much of a piece a load is not what so many weigh."""

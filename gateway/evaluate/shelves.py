@@ -139,7 +139,7 @@ def score_shelves(
     for day in weighing.days:
         for number, each in enumerate(day.plan.bins):
             looks = _looks(_Course(day, number, start_us, end_us), said.get((day.plan.id, each.channel), []))
-            score.kinds.setdefault(kind_of(each), Looks()).add(looks)
+            score.kinds.setdefault(_kind_of(each), Looks()).add(looks)
             score.kinds[WHOLE].add(looks)
         for gtin, pieces in _lying(day).items():
             score.pieces += pieces
@@ -147,7 +147,7 @@ def score_shelves(
     return score
 
 
-def kind_of(each: BinPlan) -> str:
+def _kind_of(each: BinPlan) -> str:
     """What a bin is for a person."""
     if each.sensor != "weight":
         return each.sensor
