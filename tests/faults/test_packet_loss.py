@@ -14,7 +14,7 @@ from tests.faults.lossy import LossyNetwork, lossy_network
 from tests.faults.shop import SEED, Recovery, Witness, missing, table_row, times
 from tests.rig import Rig, eventually, hurry, in_step, write
 
-# TCP doubles its patience with each packet that is lost twice: usually 10 s, of 40 such drains one took over 60 s.
+# TCP doubles its patience with each packet that is lost twice: of forty faults the longest took 51 s, or over 60 s.
 LIMIT_S = 200.0
 LOSSES = (0.02, 0.1, 0.3)
 NOTICED_S = 20.0
