@@ -114,6 +114,8 @@ PROFILES = {
     # A fitting room is entered and left within minutes, but what hangs in it has not left the shop.
     Profile.ROOM: PresenceParams(
         missing_floor_s=20.0,
+        # Most who leave it unseen have bought what they tried on.
+        false_share=0.2,
         evidence_shortest_s=1.0,
         evidence_longest_s=5.0,
         memory_s=60.0,
