@@ -12,7 +12,7 @@ from gateway.evaluate.crossread import CROSSES, RULES, Cross, Crossed, crossed
 from gateway.evaluate.grids import OURS
 from gateway.evaluate.interval import Interval, of_rate
 from gateway.evaluate.readings import Readings
-from gateway.evaluate.resting import DAILY_OUTAGES, NO_OUTAGES, Resting, resting
+from gateway.evaluate.resting import DAILY_OUTAGES, EARLY_HOURS, NO_OUTAGES, Resting, resting
 from gateway.evaluate.rules.ours import Ours
 from simulators.recording import load_scenario
 
@@ -138,6 +138,10 @@ def _departures(found: Sequence[Resting]) -> Iterator[Finding]:
         days = sum(each.item_days for each in calm)
         rate = of_rate(sum(each.departures for each in calm), days / 10_000)
         yield Finding(rack, *rate, unit, MOST_FALSE_DEPARTURES, f"{days:,.0f} item-days")
+        days -= len(calm) * _tags(rack) * EARLY_HOURS / 24
+        late = of_rate(sum(each.departures - each.early for each in calm), days / 10_000)
+        name = f"{rack}, after its first {EARLY_HOURS} hours"
+        yield Finding(name, *late, unit, MOST_FALSE_DEPARTURES, f"{days:,.0f} item-days")
     for rack in RACKS:
         down = [each for each in found if each.scenario == rack and each.outages]
         count, outages = sum(each.in_outages for each in down), sum(each.outages for each in down)

@@ -28,6 +28,8 @@ ANTENNAS = {(READER, PORT): ZONE}
 DBM = -60
 # Whoever departs because of an outage does so while it lasts, or soon after.
 AFTERMATH_US = US_PER_HOUR
+# A new gateway has learnt the silences of a rack in about this time.
+EARLY_HOURS = 6
 
 
 class Outage(StrEnum):
@@ -57,13 +59,17 @@ DAILY_OUTAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """`departures` that the line told of items that never left, `in_outages` of them during or soon after one."""
+    """`departures` that the line told of items that never left, `in_outages` of them during or soon after one.
+
+    `early` of them were told in the first `EARLY_HOURS`, of a line that knew nothing yet.
+    """
 
     scenario: str
     item_days: float
     departures: int
     outages: int
     in_outages: int
+    early: int = 0
 
 
 def resting(scenario: str, seed: int, days: float, daily: Sequence[Down] = NO_OUTAGES) -> Resting:
@@ -88,7 +94,8 @@ def resting(scenario: str, seed: int, days: float, daily: Sequence[Down] = NO_OU
     caused = sum(
         int(np.count_nonzero((told_us >= from_us) & (told_us < to_us + AFTERMATH_US))) for _, from_us, to_us in outages
     )
-    return Resting(scenario, len(runs) * days, len(told_us), len(outages), caused)
+    early = int(np.count_nonzero(told_us < EARLY_HOURS * US_PER_HOUR))
+    return Resting(scenario, len(runs) * days, len(told_us), len(outages), caused, early)
 
 
 class _Played:

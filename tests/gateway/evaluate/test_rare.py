@@ -11,7 +11,17 @@ from gateway.domain.params import PresenceParams
 from gateway.evaluate import resting as resting_module
 from gateway.evaluate.crossread import CROSSES, RULES, Cross, Crossed, crossed
 from gateway.evaluate.rare import QUICK_KINDS, RACKS, Passages, findings, of_median, pieces
-from gateway.evaluate.resting import DAILY_OUTAGES, NO_OUTAGES, US_PER_HOUR, Down, Outage, Resting, _Reads, resting
+from gateway.evaluate.resting import (
+    DAILY_OUTAGES,
+    EARLY_HOURS,
+    NO_OUTAGES,
+    US_PER_HOUR,
+    Down,
+    Outage,
+    Resting,
+    _Reads,
+    resting,
+)
 from simulators.rare import TagRuns
 
 
@@ -64,7 +74,7 @@ def test_an_outage_is_no_departure_and_an_empty_rack_is_one(monkeypatch: pytest.
 def test_who_really_falls_silent_for_hours_departs(monkeypatch: pytest.MonkeyPatch) -> None:
     rack(monkeypatch, run(0, hours(0.0, 24.0)), run(1, hours(0.0, 6.0)))
     found = resting("tiny", 1, 1.0)
-    assert (found.departures, found.outages) == (1, 0)
+    assert (found.departures, found.early, found.outages) == (1, 0, 0)
 
 
 def test_restarts_remember_who_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +107,7 @@ def test_findings_beside_their_targets() -> None:
     results = [
         Resting(RACKS[0], 20_000.0, 1, 0, 0),
         Resting(RACKS[0], 1_000.0, 0, 6, 0),
-        Resting(RACKS[1], 10_000.0, 3, 0, 0),
+        Resting(RACKS[1], 10_000.0, 3, 0, 0, early=3),
         Resting(RACKS[1], 1_000.0, 2, 6, 1),
         Crossed("ours", CROSSES[2], 200.0, 4, (5.0, 15.0, math.inf)),
         Crossed("EdgeX asset tracking", CROSSES[2], 200.0, 40_000, (1.0, 1.0, 1.0)),
@@ -109,6 +119,9 @@ def test_findings_beside_their_targets() -> None:
     assert (quiet.value, quiet.met) == (pytest.approx(0.5), True)
     assert (quiet.low, quiet.high) == pytest.approx((0.01266, 2.786), rel=1e-3)
     assert (found[RACKS[1], "false"].value, found[RACKS[1], "false"].met) == (pytest.approx(3.0), False)
+    later = found[f"{RACKS[1]}, after its first {EARLY_HOURS} hours", "false"]
+    assert (later.value, later.met) == (0.0, True)
+    assert found[f"{RACKS[0]}, after its first {EARLY_HOURS} hours", "false"].value == pytest.approx(0.503, rel=1e-2)
     assert found[f"{RACKS[0]}, through outages", "false"].met is True
     assert found[f"{RACKS[1]}, through outages", "false"].met is False
     assert found["ours, 0.3 + 0.15/s", "false"].value == pytest.approx(0.02)
