@@ -6,6 +6,7 @@ zone's antennas hear them better still, or are read once in minutes. That the ot
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.domain.items import Item
@@ -24,6 +25,8 @@ LEAST_HEARD = 0.02
 SETTLED_US = 120 * US_PER_S
 # How often those that are silent are looked through.
 LOOK_US = 2 * US_PER_S
+# So many follow in one look at most: the rest can wait for the next.
+MOST_AT_ONCE = 200
 # Fewer than this is nobody.
 FORGOTTEN_MOVES = 0.2
 
@@ -92,6 +95,9 @@ class Company:
         if not self._gone or now_us < self._look_due_us:
             return
         self._look_due_us = (now_us // LOOK_US + 1) * LOOK_US
+        yield from islice(self._silent(now_us), MOST_AT_ONCE)
+
+    def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
         for way in list(self._gone):
             if self._moves(way, now_us) < FORGOTTEN_MOVES:
                 del self._gone[way]

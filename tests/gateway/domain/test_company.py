@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.domain.company import FADES_S, LOOK_US, SETTLED_US
 from gateway.domain.items import Cause, Transition
 from gateway.domain.presence import Presence
@@ -37,6 +39,15 @@ def test_silent_items_of_a_box_go_where_the_others_went() -> None:
     assert all(shop.item(serial).zone is shop.zones["b"] for serial in BOX)
     assert {step.cause for step in made if step.entered is shop.zones["b"]} == {Cause.MOVED}
     assert all(shop.item(serial, 1).zone is shop.zones["a"] for serial in OTHERS)
+
+
+def test_no_look_at_a_great_box_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.domain.company.MOST_AT_ONCE", 3)
+    shop = shop_with_a_box()
+    made = carried(shop, 40, TELLING, range(7, 11))
+    followers = [step.item.identity.serial for step in made if int(step.item.identity.serial) in range(7, 11)]
+    assert sorted(followers) == ["10", "7", "8", "9"]
+    assert all(shop.item(serial).zone is shop.zones["b"] for serial in BOX)
 
 
 def test_those_that_are_read_where_they_were_stay() -> None:

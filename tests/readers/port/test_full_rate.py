@@ -22,5 +22,3 @@ async def test_eight_ports_at_full_rate_lose_not_a_byte(kind: str, seconds: floa
     assert min(found.said) > 0
     if kind != "modbus":
         assert min(found.line_share) > 0.97
-    # CPU time of this process alone: 3 to 5 % on one core of a small server.
-    assert found.share < 0.1
