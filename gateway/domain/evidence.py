@@ -37,7 +37,8 @@ NEVER_HEARD_DB = 12.0
 LEAST_SHARE = 0.05
 # An item that was carried is heard at least so much stronger in its new zone, and weaker in its old one.
 LEAST_CHANGE_DB = 3.0
-# Looks that follow one another within this time tell the same: fading is slower.
+# Looks that follow one another within this time tell the same: fading is slower. One of `often` a second is worth
+# 1 / (1 + SAME_LOOK_S often).
 SAME_LOOK_S = 0.5
 # What a single look may say at most, in nats.
 MOST_OF_A_LOOK = 2.0
@@ -87,8 +88,9 @@ class Evidence:
     def slow_s(self, since_us: int, memory_s: float) -> float:
         """In what time `slow` halves now."""
         half_s = (self.zone.tick_us - since_us) / TWO_S_US
-        half_s = min(half_s, memory_s)
-        return max(self.fast_s, half_s)
+        if half_s > memory_s:
+            half_s = memory_s
+        return half_s if half_s > self.fast_s else self.fast_s
 
     def now(self, since_us: int, memory_s: float) -> tuple[float, float]:
         """Both at the zone's present clock reading."""
@@ -101,7 +103,8 @@ class Evidence:
     @property
     def silent_s(self) -> float:
         """For how long nothing was read while the zone was fully looked at."""
-        return max(0.0, self.zone.clock_s - self.clock_s)
+        silent_s = self.zone.clock_s - self.clock_s
+        return silent_s if silent_s > 0.0 else 0.0
 
     def _elapsed_s(self) -> float:
         """For how long nothing was added.
@@ -115,21 +118,24 @@ class Evidence:
     def fade(self, since_us: int, memory_s: float) -> None:
         """Bring all rates to the present."""
         zone = self.zone
-        self._fade(zone.clock_s - self.clock_s, self.slow_s(since_us, memory_s))
+        elapsed_s = zone.clock_s - self.clock_s
+        if elapsed_s > 0.0:
+            self._fade(elapsed_s, self.slow_s(since_us, memory_s))
         self.clock_s = zone.clock_s
         self.tick_us = zone.tick_us
 
     def _fade(self, elapsed_s: float, slow_s: float) -> None:
-        if elapsed_s > 0.0:
-            self.fast *= exp2(-elapsed_s / self.fast_s)
-            kept = exp2(-elapsed_s / slow_s)
-            self.slow *= kept
-            self.often *= kept
+        self.fast *= exp2(-elapsed_s / self.fast_s)
+        kept = exp2(-elapsed_s / slow_s)
+        self.slow *= kept
+        self.often *= kept
 
     def add(self, weight: float, dbm: float, since_us: int, memory_s: float) -> None:
         """Reads of this weight in all came in, now, at this mean strength."""
         slow_s = self.slow_s(since_us, memory_s)
-        self._fade(self._elapsed_s(), slow_s)
+        elapsed_s = self._elapsed_s()
+        if elapsed_s > 0.0:
+            self._fade(elapsed_s, slow_s)
         look = LN2 / slow_s
         self.fast += weight * LN2 / self.fast_s
         self.slow += weight * look
@@ -143,33 +149,51 @@ class Evidence:
 
     def heard(self, own: "Evidence", dbm: float) -> None:
         """This zone, not its own, reads it: is that more than it used to?"""
-        seldom = max(self.often, LEAST_SHARE * own.often)
-        often = max(own.often, seldom)
+        own_often, is_often = own.often, self.often
+        seldom = LEAST_SHARE * own_often
+        if is_often > seldom:
+            seldom = is_often
+        often = own_often if own_often > seldom else seldom
         nats = log(often / seldom) if seldom else MOST_OF_A_LOOK
         if dbm != NO_RSSI_DBM:
             nats += _louder_nats(dbm, self.level_dbm, max(own.level_dbm, self.level_dbm + LEAST_CHANGE_DB))
-        self.news = max(0.0, self.news + _of_a_look(nats) * _fresh(often))
+        news = self.news + _of_a_look(nats) / (1.0 + SAME_LOOK_S * often)
+        self.news = news if news > 0.0 else 0.0
 
     def unheard(self, own: "Evidence", elapsed_s: float) -> None:
         """This zone, not its own, has not read it for so long."""
-        often = max(own.often, self.often)
-        self.news = max(0.0, self.news - _fresh(often) * (often - self.often) * elapsed_s)
+        if self.news:
+            often = own.often if own.often > self.often else self.often
+            news = self.news - (often - self.often) * elapsed_s / (1.0 + SAME_LOOK_S * often)
+            self.news = news if news > 0.0 else 0.0
 
     def own_heard(self, own: "Evidence", dbm: float) -> None:
         """Its own zone reads it: less than it used to?"""
-        if not own.often:
+        often = own.often
+        if not often:
             return
-        seldom = min(own.often, max(self.often, LEAST_SHARE * own.often))
-        nats = log(seldom / own.often)
+        nats = log(self._seldom(often) / often)
         if dbm != NO_RSSI_DBM:
-            nats += _louder_nats(dbm, own.level_dbm, min(own.level_dbm - LEAST_CHANGE_DB, self.level_dbm))
-        absence = self.absence + _of_a_look(nats) * _fresh(own.often)
-        self.absence = min(MOST_OF_ABSENCE, max(-MOST_OF_STAYING, absence))
+            was_dbm = own.level_dbm
+            is_dbm = was_dbm - LEAST_CHANGE_DB
+            nats += _louder_nats(dbm, was_dbm, is_dbm if is_dbm < self.level_dbm else self.level_dbm)
+        absence = self.absence + _of_a_look(nats) / (1.0 + SAME_LOOK_S * often)
+        if absence > MOST_OF_ABSENCE:
+            absence = MOST_OF_ABSENCE
+        self.absence = absence if absence > -MOST_OF_STAYING else -MOST_OF_STAYING
 
     def own_unheard(self, own: "Evidence", elapsed_s: float) -> None:
         """Its own zone has not read it for so long."""
-        seldom = min(own.often, max(self.often, LEAST_SHARE * own.often))
-        self.absence = min(MOST_OF_ABSENCE, self.absence + _fresh(own.often) * (own.often - seldom) * elapsed_s)
+        often = own.often
+        absence = self.absence + (often - self._seldom(often)) * elapsed_s / (1.0 + SAME_LOOK_S * often)
+        self.absence = absence if absence < MOST_OF_ABSENCE else MOST_OF_ABSENCE
+
+    def _seldom(self, often: float) -> float:
+        """How often its own zone, which reads it so often, would read it if it lay here."""
+        seldom = LEAST_SHARE * often
+        if self.often > seldom:
+            seldom = self.often
+        return seldom if seldom < often else often
 
 
 def _louder_nats(dbm: float, was_dbm: float, is_dbm: float) -> float:
@@ -178,9 +202,6 @@ def _louder_nats(dbm: float, was_dbm: float, is_dbm: float) -> float:
 
 
 def _of_a_look(nats: float) -> float:
-    return min(MOST_OF_A_LOOK, max(-MOST_OF_A_LOOK, nats))
-
-
-def _fresh(often: float) -> float:
-    """What one look of so many a second tells that the one before did not."""
-    return 1.0 / (1.0 + SAME_LOOK_S * often)
+    if nats > MOST_OF_A_LOOK:
+        return MOST_OF_A_LOOK
+    return nats if nats > -MOST_OF_A_LOOK else -MOST_OF_A_LOOK

@@ -59,7 +59,8 @@ class Location:
             if evidence is own:
                 for rival in self.evidence:
                     if rival is not own:
-                        rival.own_unheard(own, silent_s)
+                        if silent_s:
+                            rival.own_unheard(own, silent_s)
                         rival.own_heard(own, dbm)
             else:
                 evidence.unheard(own, silent_s)
@@ -92,11 +93,7 @@ class Location:
         self._bring_up(own)
         best = None
         for rival in self.evidence:
-            if (
-                rival is not own
-                and (best is None or rival.fast > best.fast)
-                and _beats(rival, own, self.head_start, rival.slow_s(self.since_us, self.memory_s))
-            ):
+            if rival is not own and (best is None or rival.fast > best.fast) and self._takes_over(rival, own):
                 best = rival
         if best is None:
             self.rival = None
@@ -107,15 +104,35 @@ class Location:
             return current
         return best.zone
 
+    def _takes_over(self, rival: Evidence, own: Evidence) -> bool:
+        """Whether the item belongs to the zone of `rival` now.
+
+        Evidence of a zone that is not fully looked at stands still, so it cannot be outgrown: there, as much of it is
+        enough to move, which cross-reads do not reach. A zone without antennas holds nothing any more.
+        """
+        if not rival.zone.antennas:
+            return False
+        if not own.zone.clock.running:
+            return rival.fast > (own.slow if own.zone.antennas else 0.0)
+        # Either reason asks for so much at least.
+        if rival.fast <= own.fast or rival.fast * rival.fast_s < rival.zone.params.presence.move_weight * LN2:
+            return False
+        if _was_carried(rival, own):
+            return True
+        return _was_misplaced(rival, own, self.head_start, rival.slow_s(self.since_us, self.memory_s))
+
     def _bring_up(self, own: Evidence) -> None:
         """All evidence as of now; that nothing was read says something, too."""
         silent_s = own.silent_s
+        since_us, memory_s = self.since_us, self.memory_s
         for evidence in self.evidence:
             if evidence is not own:
-                evidence.own_unheard(own, silent_s)
-                evidence.unheard(own, evidence.silent_s)
-                evidence.fade(self.since_us, self.memory_s)
-        own.fade(self.since_us, self.memory_s)
+                if silent_s:
+                    evidence.own_unheard(own, silent_s)
+                if evidence.zone.clock_s > evidence.clock_s:
+                    evidence.unheard(own, evidence.silent_s)
+                evidence.fade(since_us, memory_s)
+        own.fade(since_us, memory_s)
 
     def settle(self, zone: LiveZone, now_us: int, *, followed: bool = False) -> None:
         """The item is in `zone` from now on: what was before says nothing about it there.
@@ -150,21 +167,6 @@ class Location:
             self.own = None
 
 
-def _beats(rival: Evidence, own: Evidence, head_start: float, slow_s: float) -> bool:
-    """Whether an item of the zone of `own` belongs to the rival's now.
-
-    Evidence of a zone that is not fully looked at stands still, so it cannot be outgrown: there, as much of it is
-    enough to move, which cross-reads do not reach. A zone without antennas holds nothing any more.
-    """
-    if not rival.zone.antennas:
-        return False
-    if not own.zone.clock.running:
-        return rival.fast > (own.slow if own.zone.antennas else 0.0)
-    if rival.fast * rival.fast_s < rival.zone.params.presence.move_weight * LN2:
-        return False
-    return _was_carried(rival, own) or _was_misplaced(rival, own, head_start, slow_s)
-
-
 def _was_carried(rival: Evidence, own: Evidence) -> bool:
     """Whether what has changed speaks for a move.
 
@@ -173,7 +175,7 @@ def _was_carried(rival: Evidence, own: Evidence) -> bool:
     params = rival.zone.params.presence
     if not params.move_nats:
         return rival.fast > params.move_margin * own.fast and rival.fast > params.move_change * rival.slow
-    return rival.fast > own.fast and rival.news >= LEAST_NEWS and rival.news + rival.absence >= params.move_nats
+    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= params.move_nats
 
 
 def _was_misplaced(rival: Evidence, own: Evidence, head_start: float, slow_s: float) -> bool:
