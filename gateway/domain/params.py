@@ -109,7 +109,7 @@ PROFILES = {
         memory_s=4.0,
         move_nats=0.0,
         move_weight=2.0,
-        move_dwell_s=0.5,
+        move_dwell_s=0.25,
     ),
     # A fitting room is entered and left within minutes, but what hangs in it has not left the shop.
     Profile.ROOM: PresenceParams(
@@ -120,7 +120,7 @@ PROFILES = {
         evidence_longest_s=5.0,
         memory_s=60.0,
         move_nats=0.0,
-        move_dwell_s=1.0,
+        move_dwell_s=0.5,
     ),
 }
 
