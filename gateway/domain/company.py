@@ -74,7 +74,7 @@ class Company:
         if left.params.presence.leaves_silent or entered.params.presence.leaves_silent:
             return  # through doors and past tills everybody goes alone
         if not self._gone:
-            self._look_due_us = (now_us // LOOK_US + 1) * LOOK_US
+            self._look_due_us = _next_look_us(now_us)
         way = Way(item.identity.gtin, left, entered)
         self._gone[way] = self._moves(way, now_us) + 1.0, now_us
 
@@ -86,7 +86,7 @@ class Company:
         for rival in location.evidence:
             if rival is not own and rival.fast > LEAST_HEARD * own.fast:
                 way = Way(item.identity.gtin, zone, rival.zone)
-                if way in self._gone and self._is_company(way, now_us):
+                if way in self._gone and self._is_company(way, self._moves(way, now_us)):
                     return rival.zone
         return None
 
@@ -94,14 +94,15 @@ class Company:
         """Items that fell silent where others left, and the zone that these went to; each is to be settled there."""
         if not self._gone or now_us < self._look_due_us:
             return
-        self._look_due_us = (now_us // LOOK_US + 1) * LOOK_US
+        self._look_due_us = _next_look_us(now_us)
         yield from islice(self._silent(now_us), MOST_AT_ONCE)
 
     def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
         for way in list(self._gone):
-            if self._moves(way, now_us) < FORGOTTEN_MOVES:
+            moves = self._moves(way, now_us)
+            if moves < FORGOTTEN_MOVES:
                 del self._gone[way]
-            elif way.left.clock.running and self._is_company(way, now_us):
+            elif way.left.clock.running and self._is_company(way, moves):
                 for item in list(self._there.get((way.gtin, way.left.id), ())):
                     if _is_silent(item, way.left, now_us):
                         yield item, way.entered
@@ -116,9 +117,13 @@ class Company:
         moves, at_us = self._gone.get(way, (0.0, now_us))
         return moves * math.exp(-(now_us - at_us) / (FADES_S * US_PER_S))
 
-    def _is_company(self, way: Way, now_us: int) -> bool:
-        moves = self._moves(way, now_us)
+    def _is_company(self, way: Way, moves: float) -> bool:
         return moves >= LEAST_MOVES and moves >= LEAST_SHARE * len(self._there.get((way.gtin, way.left.id), ()))
+
+
+def _next_look_us(now_us: int) -> int:
+    """At fixed moments, so that ticks which are left out because nothing happens change nothing."""
+    return (now_us // LOOK_US + 1) * LOOK_US
 
 
 def _is_silent(item: Item, zone: LiveZone, now_us: int) -> bool:

@@ -123,14 +123,14 @@ class Location:
 
     def _bring_up(self, own: Evidence) -> None:
         """All evidence as of now; that nothing was read says something, too."""
-        silent_s = own.silent_s
+        own_silent_s = own.silent_s
         since_us, memory_s = self.since_us, self.memory_s
         for evidence in self.evidence:
             if evidence is not own:
-                if silent_s:
-                    evidence.own_unheard(own, silent_s)
-                if evidence.zone.clock_s > evidence.clock_s:
-                    evidence.unheard(own, evidence.silent_s)
+                if own_silent_s:
+                    evidence.own_unheard(own, own_silent_s)
+                if silent_s := evidence.silent_s:
+                    evidence.unheard(own, silent_s)
                 evidence.fade(since_us, memory_s)
         own.fade(since_us, memory_s)
 
