@@ -114,11 +114,7 @@ def explain(item: Item) -> Explanation:
     location = item.location
     place = item.zone or location.strongest()
     rival = location.rival
-    heard = (
-        Heard(reader, port, cell.zone.id, cell.total, cell.last_us)
-        for (reader, port), cell in item.cells.items()
-        if cell.total
-    )
+    heard = (Heard(*cell.ear.antenna, cell.ear.zone.id, cell.total, cell.last_us) for cell in item.cells if cell.total)
     zones = (
         ForZone(
             evidence.zone.id,

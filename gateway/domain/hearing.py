@@ -48,7 +48,7 @@ class Hearing:
         self._collected = 0
         self.unmapped_reads = 0
         # Nothing of a tag that is no stock is ever looked at: its cell looks touched already and so stays out.
-        self._nobody = Cell(Item(Identity("", ""), [], 0), Ear(("", 0), LiveZone.gone("", 0), {}, 0))
+        self._nobody = Cell(Item(Identity("", ""), b"", 0), Ear(("", 0), LiveZone.gone("", 0), {}, 0))
         self._nobody.reads = 1
 
     def _map(self, zone_of: Mapping[Antenna, LiveZone], now_us: int) -> None:
@@ -137,9 +137,11 @@ class Hearing:
             table[key] = self._nobody
             return self._nobody
         # The tags of one item share a cell.
-        cell = item.cells.get(antenna)
+        ear = self._ears[antenna]
+        cell = next((cell for cell in item.cells if cell.ear is ear), None)
         if cell is None:
-            cell = item.cells[antenna] = Cell(item, self._ears[antenna])
+            cell = Cell(item, ear)
+            item.cells = (*item.cells, cell)
         table[key] = cell
         return cell
 
@@ -162,9 +164,9 @@ class Hearing:
         tick = self._collected
         for _ in range(min(len(touched), MOST_CELLS_PER_TICK)):
             cell = touched.popleft()
-            item, reads, last_us = cell.item, cell.reads, cell.last_us
+            item, reads, first_us, last_us = cell.item, cell.reads, cell.first_us, cell.last_us
             dbm = cell.dbm_sum // reads
-            cell.reads = cell.dbm_sum = 0
+            cell.reads = cell.dbm_sum = cell.first_us = 0
             cell.total += reads
             if last_us < oldest_us:
                 item.seen_us = max(item.seen_us, last_us)
@@ -176,12 +178,12 @@ class Hearing:
                 hearers.append(ear)
             ear.reads += reads
             counted = reads if reads < MOST_READS_PER_TICK else MOST_READS_PER_TICK
-            item.location.add(cell.zone, WEIGHT_BY_DBM[dbm] * counted, dbm)
+            item.location.add(ear.zone, WEIGHT_BY_DBM[dbm] * counted, dbm)
             if item.tick != tick:
                 item.tick = tick
                 heard.append(item)
             if item.unproven or item.presence not in COUNTED:
-                _sum_glimpses(item, cell, reads, now_us)
+                _sum_glimpses(item, ear.zone, reads, first_us, now_us)
             if last_us > item.seen_us:
                 item.seen_us = last_us if last_us < now_us else now_us
         self._look(hearers, now_us)
@@ -203,7 +205,8 @@ class Hearing:
 
     def forget(self, item: Item) -> None:
         """Nobody knows this item any more; its next read is the first."""
-        for reader, port in item.cells:
+        for cell in item.cells:
+            reader, port = cell.ear.antenna
             for key in item.keys:
                 self._cells[reader][port].pop(key, None)
 
@@ -213,20 +216,19 @@ class Hearing:
         """Other antennas or `zones` from now on; `items` are all that are known."""
         self._map(zone_of, now_us)
         for item in items:
-            item.cells = {antenna: cell for antenna, cell in item.cells.items() if antenna in zone_of}
-            for antenna, cell in item.cells.items():
-                cell.ear = self._ears[antenna]
-                cell.zone = cell.ear.zone
-        self._touched = deque(cell for cell in self._touched if cell.zone.id in zones)
+            item.cells = tuple(cell for cell in item.cells if cell.ear.antenna in zone_of)
+            for cell in item.cells:
+                cell.ear = self._ears[cell.ear.antenna]
+        self._touched = deque(cell for cell in self._touched if cell.ear.zone.id in zones)
 
 
-def _sum_glimpses(item: Item, cell: Cell, reads: int, now_us: int) -> None:
+def _sum_glimpses(item: Item, zone: LiveZone, reads: int, first_us: int, now_us: int) -> None:
     """Reads of an item that does not count (yet): ghosts and passers-by are told by their number and span."""
-    presence = cell.zone.params.presence
+    presence = zone.params.presence
     if item.presence is Presence.DEPARTED and presence.leaves_silent:
         return  # whoever left by this door may stand behind it; only the shop itself brings an item back
-    if cell.first_us - item.seen_us > presence.glimpsed_timeout_s * US_PER_S:
+    if first_us - item.seen_us > presence.glimpsed_timeout_s * US_PER_S:
         item.reads = 0
     if not item.reads:
-        item.first_us = min(cell.first_us, now_us)
+        item.first_us = min(first_us, now_us)
     item.reads += reads

@@ -101,11 +101,11 @@ class Inventory:
             return None
         item = self._items.get(identity)
         if item is None:
-            item = Item(identity, [key], seen_us)
+            item = Item(identity, key, seen_us)
             self._items[identity] = item
             self._newcomers.add(item)
         elif key not in item.keys:
-            item.keys.append(key)
+            item.keys = (*item.keys, key)
         self._tags[key] = item
         return item
 
@@ -266,7 +266,7 @@ class Inventory:
             self._tags.pop(key, None)
         self._hearing.forget(item)
         # Its cells know it, too: without this it would take the garbage collector to free it.
-        item.cells.clear()
+        item.cells = ()
         if item.presence is Presence.DEPARTED:
             self.forgotten.append(item.keys[0])
 
@@ -311,7 +311,7 @@ class Inventory:
             self._hopes.settle()
         # `missing` and `departed` are kept in the order of change.
         for record in sorted(records, key=lambda record: record.changed_utc_us):
-            item = Item(Identity(record.gtin, record.serial), [record.key], record.seen_utc_us + shift_us)
+            item = Item(Identity(record.gtin, record.serial), record.key, record.seen_utc_us + shift_us)
             item.seen_us = record.seen_utc_us + shift_us
             item.changed_us = record.changed_utc_us + shift_us
             item.presence = record.presence

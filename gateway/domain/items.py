@@ -10,7 +10,7 @@ from gateway.domain.params import PresenceParams
 from gateway.domain.presence import Presence
 from gateway.domain.silence import UNEXPLAINED_PACES, Silences, pool_of, unexplained_s
 from gateway.domain.tags import TagKey
-from gateway.domain.zones import Antenna, LiveZone
+from gateway.domain.zones import LiveZone
 
 # The read chance is learnt over this much healthy time; a tag's surroundings change over minutes.
 LEARNING_SPAN_S = 300.0
@@ -86,13 +86,14 @@ class Item:
         "zone",
     )
 
-    def __init__(self, identity: Identity, keys: list[TagKey], now_us: int) -> None:
+    def __init__(self, identity: Identity, key: TagKey, now_us: int) -> None:
         self.identity = identity
-        self.keys = keys
+        # Tuples, here and below: they hardly ever grow, and a shop has tens of thousands of each.
+        self.keys: tuple[TagKey, ...] = (key,)
         self.presence = Presence.GLIMPSED
         self.zone: LiveZone | None = None
         self.location = Location(pace_s(PRIOR_CHANCE), now_us)
-        self.cells: dict[Antenna, Cell] = {}
+        self.cells: tuple[Cell, ...] = ()
         self.read_chance = PRIOR_CHANCE
         self.paced_chance = PRIOR_CHANCE
         self.learnt_s = PRIOR_SPAN_S
@@ -169,14 +170,13 @@ class Item:
 
 
 class Cell:
-    """What one antenna has read of one item since the last tick; `reads` is 0 when nothing came."""
+    """What one antenna has read of one item since the last tick; `reads` and `first_us` are 0 when nothing came."""
 
-    __slots__ = ("dbm_sum", "ear", "first_us", "item", "last_us", "reads", "total", "zone")
+    __slots__ = ("dbm_sum", "ear", "first_us", "item", "last_us", "reads", "total")
 
     def __init__(self, item: Item, ear: Ear) -> None:
         self.item = item
         self.ear = ear
-        self.zone = ear.zone
         self.reads = 0
         self.dbm_sum = 0
         self.first_us = 0

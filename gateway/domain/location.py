@@ -36,7 +36,7 @@ class Location:
     __slots__ = ("evidence", "head_start", "memory_s", "own", "pace_s", "rival", "rival_since_us", "since_us")
 
     def __init__(self, pace_s: float, now_us: int) -> None:
-        self.evidence: list[Evidence] = []
+        self.evidence: tuple[Evidence, ...] = ()
         self.pace_s = pace_s
         self.own: Evidence | None = None
         self.head_start = 1.0
@@ -76,7 +76,7 @@ class Location:
         evidence = (
             Evidence(zone, self.pace_s) if own is None else Evidence(zone, self.pace_s, own.level_dbm - NEVER_HEARD_DB)
         )
-        self.evidence.append(evidence)
+        self.evidence = (*self.evidence, evidence)
         return evidence
 
     def strongest(self) -> LiveZone | None:
@@ -160,7 +160,7 @@ class Location:
 
     def keep(self, zones: Collection[str]) -> None:
         """Only these zones exist from now on."""
-        self.evidence = [evidence for evidence in self.evidence if evidence.zone.id in zones]
+        self.evidence = tuple(evidence for evidence in self.evidence if evidence.zone.id in zones)
         if self.rival is not None and self.rival.id not in zones:
             self.rival = None
         if self.own is not None and self.own.zone.id not in zones:

@@ -175,7 +175,7 @@ async def test_reads_line_by_line(rig: Rig) -> None:
             code, out, _ = await ended(process)
         told = [json.loads(line) for line in out.splitlines()]
         assert [(one["gtin"], one["serial"]) for one in told] == [(item.identity.gtin, item.identity.serial)] * 3
-        reader, port = next(iter(item.cells))
+        reader, port = item.cells[0].ear.antenna
         async with running(
             "reads", "--json", "--seconds", "1", "--reader", reader, "--antenna", str(port), *where
         ) as process:

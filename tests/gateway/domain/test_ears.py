@@ -130,7 +130,7 @@ def test_whoever_is_looked_at_only_when_it_matters_is_found_deaf_at_the_same_tic
         return dict(zip(antennas, (both, both, other), strict=True))
 
     lazy, eager = zones(), zones()
-    items = [Item(identity(serial), [tag(serial)], START_US) for serial in range(2 * TOGETHER_TAGS)]
+    items = [Item(identity(serial), tag(serial), START_US) for serial in range(2 * TOGETHER_TAGS)]
     hearing = Hearing(lazy, lambda key, _: items[int.from_bytes(key[4:]) if isinstance(key, bytes) else 0])
     tables: dict[Antenna, dict[bytes | tuple[bytes, int], Heard]] = {antenna: {} for antenna in antennas}
     ears = {antenna: Ear(antenna, eager[antenna], tables[antenna], START_US) for antenna in antennas}

@@ -17,7 +17,7 @@ SPARSE = PresenceParams(missing_floor_s=0.0, departed_floor_s=0.0)
 
 
 def item(chance: float = PRIOR_CHANCE) -> Item:
-    made = Item(Identity("09506000134352", "1"), [b"\x30"], 0)
+    made = Item(Identity("09506000134352", "1"), b"\x30", 0)
     made.read_chance = chance
     return made
 

@@ -31,7 +31,7 @@ def step(
     left = place if was in COUNTED else None
     entered = (to or place) if now in COUNTED else None
     cause = Cause.CONFIRMED if left is entered else Cause.MOVED if left and entered else Cause.ARRIVED
-    items = [Item(identity(serial, product), [tag(serial, product)], 0) for serial in serials]
+    items = [Item(identity(serial, product), tag(serial, product), 0) for serial in serials]
     return [Transition(item, was, left, now, entered, cause) for item in items]
 
 
@@ -385,7 +385,7 @@ def test_whatever_tags_and_shelves_say_the_deltas_add_up(seed: int) -> None:
         if left is not None or entered is not None:
             was = Presence.PRESENT if left is not None else Presence.GLIMPSED
             now = Presence.PRESENT if entered is not None else Presence.DEPARTED
-            item = Item(identity(serial, serial % 2), [tag(serial, serial % 2)], 0)
+            item = Item(identity(serial, serial % 2), tag(serial, serial % 2), 0)
             made = [stock.apply([Transition(item, was, left, now, entered, Cause.MOVED)])]
             present.pop(serial, None)
             if entered is not None:
