@@ -86,7 +86,8 @@ class Housekeeping:
                 parts.alerts.clear(AlertKind.ANTENNA_DOWN, subject)
             elif now_us - parts.shelves.blind_since_us[antenna] > STALE_ALERT_S * US_PER_S:
                 hint = (
-                    "look at the shelf and its scale; its count stands still and is marked until it can be relied upon"
+                    "look at the shelf and its scale; its count is marked until it can be relied upon. "
+                    f"You have counted it: tallygate shelf recount {subject} PIECES"
                 )
                 parts.alerts.raise_(AlertKind.ANTENNA_DOWN, subject, f"this shelf cannot be counted: {reason}", hint)
 

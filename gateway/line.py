@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 
 from gateway.alerts import AlertBoard, AlertKind
@@ -15,6 +15,7 @@ from gateway.domain.items import Item, Transition
 from gateway.domain.params import Bin
 from gateway.domain.presence import COUNTED
 from gateway.domain.records import PoolRecord
+from gateway.domain.recount import Recount
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
@@ -123,8 +124,7 @@ class Line:
     async def tick(self) -> None:
         """Judge once, and put what changed on disk."""
         now_us = self._clock.monotonic_us()
-        for reader in self.shelves.look(now_us):
-            self._on_blind(reader)
+        self._look(now_us)
         made = self.inventory.tick(now_us)
         self.heap.watch()
         # Only the judging counts: after a disk that was stuck for minutes the next tick comes at once.
@@ -136,6 +136,11 @@ class Line:
         self._compare(now_us)
         self.ticked_us = self._clock.monotonic_us()
 
+    def _look(self, now_us: int) -> None:
+        """Which bins can be relied upon now."""
+        for reader in self.shelves.look(now_us):
+            self._on_blind(reader)
+
     async def configure(
         self, zones: list[LiveZone], zone_of: dict[Antenna, LiveZone], bins: Collection[Bin] = ()
     ) -> None:
@@ -145,6 +150,19 @@ class Line:
         self._unlearnt = {zone.id for zone in zones if zone.learning}
         self._told = {zone.id: zone.state for zone in zones}
         await self._book(made, zones)
+
+    async def recount(self, antenna: Antenna, pieces: Mapping[str, int]) -> Recount:
+        """Take a person's word for what lies in a bin; it is on disk when this returns.
+
+        Raises RecountError, and KeyError where there is no such bin.
+        """
+        now_us = self._clock.monotonic_us()
+        made = self.shelves.recount(antenna, pieces, now_us)
+        self._look(now_us)
+        reader, channel = antenna
+        log.info("%s:%s recounted by hand: %s, zero moved by %+.1f g", reader, channel, made.pieces, made.zero_moved_g)
+        await self._book([])
+        return made
 
     async def _book(self, transitions: list[Transition], zones: Collection[LiveZone] = ()) -> None:
         """Derive the deltas of what changed and commit them together; one booking at a time, in order.
@@ -200,7 +218,7 @@ class Line:
         if reconfigured:
             tagged = [zone.id for zone in zones.values() if not zone.antennas <= self.shelves.channels]
             by_tags = self.shelves.by_tags(tagged)
-        step = self.stock.shelve(self.shelves.changes(), zones, by_tags)
+        step = self.stock.shelve(self.shelves.changes(), zones, by_tags, self.shelves.take_recounted())
         for cause, count in (step.causes if step is not None else {}).items():
             self.transitions[cause.value] = self.transitions.get(cause.value, 0) + count
         return step

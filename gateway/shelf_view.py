@@ -17,6 +17,7 @@ def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
         "sensor": params.sensor.value,
         "state": "ok" if trouble is None else "blind",
         "text": trouble or "",
+        "gtins": [sku.gtin for sku in params.skus],
         "products": [
             {"gtin": gtin, "pieces": pieces, "confirmed": confirmed} for gtin, pieces, confirmed in each.counts()
         ],

@@ -44,15 +44,21 @@ class RefusedError(Exception):
 
 
 def ask(
-    address: str, path: str, timeout_s: float, token_file: Path | None = None, *, told: Collection[int] = ()
+    address: str,
+    path: str,
+    timeout_s: float,
+    token_file: Path | None = None,
+    *,
+    told: Collection[int] = (),
+    body: Any = None,
 ) -> Any:
     """The JSON behind `/api/PATH`. Ends the verb with 3 where no daemon answers, or one that refuses.
 
-    `told` are the refusals (of HTTP) that are the verb's own matter: for these RefusedError.
+    A `body` is posted there. `told` are the refusals (of HTTP) that are the verb's own matter: for these RefusedError.
     """
     token = None if token_file is None else token_of(token_file)
     try:
-        return fetch(address, path, timeout_s, token)
+        return fetch(address, path, timeout_s, token, body)
     except RefusedError as error:
         if error.status in told:
             raise
@@ -63,14 +69,18 @@ def ask(
         fail(ExitCode.UNREACHABLE, f"what answers on {address} is no tallygate", "name its http.listen with --http")
 
 
-def fetch(address: str, path: str, timeout_s: float, token: str | None = None) -> Any:
+def fetch(address: str, path: str, timeout_s: float, token: str | None = None, body: Any = None) -> Any:
     """The same, raising OSError where nobody answers, ValueError where it is somebody else, and RefusedError."""
     host, port = address_of(address)
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         # As bytes: the library would write a text in Latin-1, and refuse others.
         headers = {} if token is None else {"Authorization": b"Bearer " + token.encode()}
-        connection.request("GET", "/api/" + quote(path), headers=headers)
+        if body is None:
+            connection.request("GET", "/api/" + quote(path), headers=headers)
+        else:
+            headers["Content-Type"] = b"application/json"
+            connection.request("POST", "/api/" + quote(path), json.dumps(body), headers)
         answer = connection.getresponse()
         value = json.loads(answer.read(MAX_ANSWER_BYTES))
     except http.client.HTTPException as error:

@@ -13,6 +13,7 @@ from gateway.cli.api import DEFAULT_HTTP, HttpOption, TokenOption, ask
 from gateway.cli.check_config import show_problems
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json, table
 from gateway.cli.run import DEFAULT_CONFIG
+from gateway.cli.shelf_recount import recount
 from gateway.domain.shelves import Shelves
 from gateway.shelf_view import bin_view
 
@@ -22,12 +23,24 @@ class Action(StrEnum):
 
     SHOW = "show"
     CALIBRATE = "calibrate"
+    RECOUNT = "recount"
+    EMPTY = "empty"
 
 
 def shelf(
-    action: Annotated[Action, typer.Argument(help="show what lies there; calibrate: learn a bin and its product.")],
+    action: Annotated[
+        Action,
+        typer.Argument(
+            help="show what lies there; calibrate: learn a bin and its product; "
+            "recount: tell the gateway how many pieces lie there; empty: that none do."
+        ),
+    ],
     place: Annotated[
-        str | None, typer.Argument(metavar="READER:CHANNEL", help="One bin; calibrate needs it, show shows all.")
+        str | None, typer.Argument(metavar="READER:CHANNEL", help="One bin; show alone does without, and shows all.")
+    ] = None,
+    counts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PIECES", help="Recount: how many; GTIN=PIECES each where several products lie."),
     ] = None,
     config: Annotated[Path, typer.Option(metavar="FILE", help="The configuration.")] = DEFAULT_CONFIG,
     http: HttpOption = DEFAULT_HTTP,
@@ -41,14 +54,24 @@ def shelf(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Shows what lies on the shelves, or learns what a piece weighs. A bin that cannot be counted is a finding.
+    """Shows what lies on the shelves, learns what a piece weighs, or takes your count.
+
+    A bin that cannot be counted is a finding (exit 1).
+
+    `recount` and `empty` tell the running gateway what you have counted: its weight is taken for that of so many, and
+    its zero from there where it said another count. On the gateway's own machine only; hands off the shelf.
 
     `calibrate` reads the configured port itself, so the daemon must be stopped. It asks for the empty bin and then for
     counted fills (ten pieces and more, three fills and more), and prints what to put into the configuration.
     """
-    if action is Action.CALIBRATE:
-        if place is None:
-            fail(ExitCode.USAGE, "calibrate needs a READER:CHANNEL", "tallygate check-config lists the readers")
+    if place is None and action is not Action.SHOW:
+        fail(ExitCode.USAGE, f"{action} needs a READER:CHANNEL", "tallygate shelf show lists them")
+    if counts and action is not Action.RECOUNT:
+        fail(ExitCode.USAGE, f"{action} takes no number of pieces", "tallygate shelf recount READER:CHANNEL PIECES")
+    if place is not None and action in {Action.RECOUNT, Action.EMPTY}:
+        recount(http, place, None if action is Action.EMPTY else counts or [], timeout, as_json=as_json)
+        return
+    if place is not None and action is Action.CALIBRATE:
         from gateway.cli.shelf_calibrate import calibrate  # noqa: PLC0415 - every driver, only where needed
 
         calibrate(_loaded(config), place, timeout, as_json=as_json)

@@ -78,6 +78,10 @@ class Counting(ABC):
 
     def clear(self) -> None:
         """Nothing lies there, for certain."""
-        for product in self.products:
-            product.pieces = 0
+        self.take([0] * len(self.products))
+
+    def take(self, pieces: Sequence[int]) -> None:
+        """So many of each product lie there, for certain."""
+        for product, count in zip(self.products, pieces, strict=True):
+            product.pieces = count
         self.counted = True

@@ -39,6 +39,7 @@ class Cause(StrEnum):
     DEPARTED = "departed"
     RETURNED = "returned"
     WEIGHED = "weighed"
+    RECOUNTED = "recounted"
     CONFIRMED = "confirmed"
     CONFIG = "config"
 

@@ -247,8 +247,8 @@ class Mixture(Counting):
             self.doubtful = True
         self._book()
 
-    def clear(self) -> None:
-        super().clear()
+    def take(self, pieces: Sequence[int]) -> None:
+        super().take(pieces)
         self.stories = (Story(self.pieces),)
         self.doubtful, self._agreed = False, True
 

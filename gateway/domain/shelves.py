@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, KeysView, Mapping
 
+from gateway.domain.countable import MOST_PIECES
 from gateway.domain.delta import StockKey
 from gateway.domain.inputs import InputBin
 from gateway.domain.params import Bin, Precedence, Sensor
 from gateway.domain.records import BinRecord
+from gateway.domain.recount import Recount, RecountError
 from gateway.domain.stock import Tally
 from gateway.domain.weight import WeightBin
 from gateway.domain.zones import Antenna
@@ -26,6 +28,7 @@ class Shelves:
         self._dropped: list[Antenna] = []
         self._bin_of: dict[Antenna, AnyBin] = {}
         self._told: dict[StockKey, Tally] = {}
+        self._recounted: set[StockKey] = set()
 
     def restore(self, bins: Iterable[Bin], records: Iterable[BinRecord]) -> dict[StockKey, Tally | None]:
         """Take up what the ledger holds, before the first sample; what every row was counted by then.
@@ -133,6 +136,22 @@ class Shelves:
                 limits[key] = max(limits.get(key, 0.0), each.params.params.disagree_s)
         return limits
 
+    def recount(self, antenna: Antenna, pieces: Mapping[str, int], now_us: int) -> Recount:
+        """Somebody has counted a bin: `pieces` of each of its products. Raises RecountError; KeyError: no such bin."""
+        each = self.bins[antenna]
+        if not isinstance(each, WeightBin):
+            raise RecountError("its inputs say what lies there", "mend an input that is wrong, or its configuration")
+        before = {sku.gtin: None for sku in each.params.skus} | {gtin: count for gtin, count, _ in each.counts()}
+        _refuse(each, pieces)
+        moved_g = each.recount([pieces[sku.gtin] for sku in each.params.skus], now_us)
+        self._recounted.update((gtin, each.params.zone) for gtin in pieces)
+        return Recount(before, dict(pieces), moved_g)
+
+    def take_recounted(self) -> set[StockKey]:
+        """The rows that a person has counted since this was last asked."""
+        recounted, self._recounted = self._recounted, set()
+        return recounted
+
     def take_records(self) -> list[BinRecord]:
         """The bins that are to be written because they have changed."""
         changed = [each for each in self.bins.values() if each.changed]
@@ -144,3 +163,18 @@ class Shelves:
         """The bins that are configured no longer and are to be forgotten on disk."""
         dropped, self._dropped = self._dropped, []
         return dropped
+
+
+def _refuse(each: WeightBin, pieces: Mapping[str, int]) -> None:
+    """Raises RecountError where these are not counts of all its products, as many as it holds."""
+    gtins = [sku.gtin for sku in each.params.skus]
+    strange = [gtin for gtin in pieces if gtin not in gtins]
+    if strange:
+        raise RecountError(f"no GTIN {strange[0]} lies there", f"it is configured for {', '.join(gtins)}")
+    missing = [gtin for gtin in gtins if gtin not in pieces]
+    if missing:
+        raise RecountError(f"nothing is said of GTIN {missing[0]}", "give the pieces of every product, 0 for none")
+    for sku in each.params.skus:
+        most = MOST_PIECES if sku.most is None else sku.most
+        if not 0 <= pieces[sku.gtin] <= most:
+            raise RecountError(f"{pieces[sku.gtin]} of GTIN {sku.gtin} cannot lie there", f"it holds {most} at most")

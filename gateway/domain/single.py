@@ -1,5 +1,7 @@
 """One product in a bin: a step is rounded to pieces, and the whole weight has the last word."""
 
+from collections.abc import Sequence
+
 from gateway.domain.countable import MOST_PIECES, count_sd, countable_pieces, level_sd_g, step_sd_g
 from gateway.domain.counting import Counting, Verdict
 from gateway.domain.moves import Shift
@@ -146,8 +148,8 @@ class Single(Counting):
         """By how much of a piece a load is not what so many weigh."""
         return abs(load_g / self._product.unit_g - pieces)
 
-    def clear(self) -> None:
-        super().clear()
+    def take(self, pieces: Sequence[int]) -> None:
+        super().take(pieces)
         self._pending_g, self._agreed = 0.0, True
 
     def distrust(self) -> None:

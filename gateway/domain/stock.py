@@ -136,8 +136,10 @@ class Stock:
         counts: Mapping[StockKey, Tally | None],
         zones: Mapping[str, LiveZone],
         by_tags: Collection[StockKey] | None = None,
+        recounted: Collection[StockKey] = (),
     ) -> Step | None:
         """Book what shelves count now; None: no shelf counts this row any more. `by_tags`: tags go first there.
+        `recounted`: a person has said so.
 
         None where no quantity changed by it.
         """
@@ -158,7 +160,8 @@ class Stock:
             entry = self._rows.setdefault(key, Entry(zone.params.disposition))
             moved = abs(self._count(key, entry).quantity - entry.quantity)
             if moved:
-                causes[Cause.WEIGHED if counts.get(key) is not None else Cause.CONFIG] += moved
+                weighed = Cause.RECOUNTED if key in recounted else Cause.WEIGHED
+                causes[weighed if counts.get(key) is not None else Cause.CONFIG] += moved
         return self._book(touched, present, causes)
 
     def _book(

@@ -17,6 +17,7 @@ from gateway.domain.moves import Shift
 from gateway.domain.params import Bin
 from gateway.domain.product import Product, take_up
 from gateway.domain.records import BinRecord, ProductRecord, Story
+from gateway.domain.recount import NotAtRestError
 from gateway.domain.settle import GATE_SHARE, PAUSE_US, Level, Settler
 from gateway.domain.single import Single
 from gateway.domain.zones import US_PER_S
@@ -52,6 +53,7 @@ class Blind(StrEnum):
     BUSY = "it is busy and does not weigh"
     FAULT = "it says that it is broken"
     PAUSE = "it has stopped sending weights"
+    MOVING = "it is not at rest"
     RESTLESS = "it does not come to rest: noise_g may be too small for it"
     RESET = "it shows nothing all at once: emptied unseen, or zeroed with its goods on"
     BELOW_ZERO = "it weighs less than empty: zeroed with goods on it, or something of its own was taken off"
@@ -272,6 +274,29 @@ class WeightBin:
     def _near_g(self) -> float:
         """Weights that differ by less are the same number of pieces."""
         return GATE_SHARE * self.lightest_g
+
+    # -- what a person has counted ----------------------------------------------------------------------------
+
+    def recount(self, pieces: Sequence[int], now_us: int) -> float:
+        """So many of each product lie there, says somebody who stands there; by how many grams its zero has moved.
+
+        Its zero is taken from that where nothing lies there, or where the weight says another count. Raises
+        NotAtRestError.
+        """
+        level = self._settler.level
+        if level is None or not self.still or self._weighed_us is None or now_us - self._weighed_us > PAUSE_US:
+            raise NotAtRestError(self._condition or Blind.MOVING)
+        was_g, was_doubtful = self.zero_g, self._below_zero or self._fills is not None
+        self.counting.take(pieces)
+        self.counting.check(level.grams - self.zero_g)
+        if not any(pieces) or was_doubtful or not all(self.counting.certain):
+            self._take_zero(level)
+            self.counting.check(level.grams - self.zero_g)
+        self._below_zero, self._earlier = False, None
+        self._rested, self._fills = level, None
+        self._touched, self._lingers = False, False
+        self.changed = True
+        return self.zero_g - was_g
 
     # -- a scale that was zeroed with goods on it -------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""HTTP for people and monitoring: status page, metrics, health. It only looks; nothing here changes anything."""
+"""HTTP for people and monitoring: status page, metrics, health. It only looks, but for what a person has counted."""
 
 import asyncio
 import base64
@@ -8,14 +8,17 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.domain.epctext import EpcTextError
+from gateway.domain.recount import NotAtRestError, RecountError
 from gateway.metrics import registry_of, render
 from gateway.parts import Parts
+from gateway.shelf_view import bin_view
 from gateway.trace.capture import MAGIC
 from gateway.trace.recorder import Recorder
 from gateway.web import views
@@ -29,6 +32,9 @@ STOP_LIMIT_S = 1.0
 TELL_SERIALS = ("/api/items/", "/api/capture")
 # Whether it lives is no secret, and who probes it (a load balancer) has no token.
 OPEN_TO_ALL = frozenset({"/healthz", "/readyz"})
+LOOKS = frozenset({"GET", "HEAD"})
+# What a person says is short.
+MAX_BODY_BYTES = 4_096
 ASK_FOR_TOKEN = {"WWW-Authenticate": 'Basic realm="tallygate", charset="UTF-8"'}
 
 
@@ -56,8 +62,9 @@ def _guard(gateway: Parts) -> Middleware:
         shown = _token_of(request.headers.get("Authorization", ""))
         if request.path.startswith(TELL_SERIALS) and not from_here(request):
             text = "serial numbers are told to this machine only, whoever asks"
-            hint = "ask on the gateway's own machine, on 127.0.0.1"
-            return web.json_response({"error": "not from here", "text": text, "hint": hint}, status=403)
+            return _not_from_here(text)
+        if request.method not in LOOKS and not from_here(request):
+            return _not_from_here("what changes a count is taken from this machine only, whoever says it")
         known = token is not None and shown is not None and hmac.compare_digest(shown, token)
         if known or request.path in OPEN_TO_ALL or from_here(request):
             return await handler(request)
@@ -65,6 +72,11 @@ def _guard(gateway: Parts) -> Middleware:
         return web.json_response(told, status=401, headers=ASK_FOR_TOKEN)
 
     return guard
+
+
+def _not_from_here(text: str) -> web.Response:
+    hint = "ask on the gateway's own machine, on 127.0.0.1"
+    return web.json_response({"error": "not from here", "text": text, "hint": hint}, status=403)
 
 
 def _token_of(header: str) -> bytes | None:
@@ -92,6 +104,48 @@ def _item_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.Response]]
         return web.json_response(found)
 
     return item
+
+
+# A page that some browser on this machine shows cannot send this type unasked: it would have to ask first, in vain.
+BODY_TYPE = "application/json"
+RECOUNT = 'a JSON object: {"pieces": {"09506000134352": 12}}'
+
+
+def _recount_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler of `POST /api/shelves/READER/CHANNEL`; the guard has seen that it is asked on this machine."""
+
+    async def recount(request: web.Request) -> web.Response:
+        if request.content_type != BODY_TYPE:
+            return _refusal(415, "not JSON", f"expected {RECOUNT}", f"Content-Type: {BODY_TYPE}")
+        try:
+            pieces = _pieces_in(await request.json())
+        except ValueError:
+            return _refusal(400, "bad request", f"expected {RECOUNT}", "whole numbers of pieces, of each product")
+        reader, channel = request.match_info["reader"], int(request.match_info["channel"])
+        try:
+            made = await gateway.line.recount((reader, channel), pieces)
+        except KeyError:
+            return _refusal(404, "no such bin", f"no bin {reader}:{channel}", "tallygate shelf show lists them")
+        except RecountError as error:
+            status = 409 if isinstance(error, NotAtRestError) else 400
+            return _refusal(status, "not recounted", f"{reader}:{channel}: {error}", error.hint)
+        shown = bin_view(gateway.shelves.bins[reader, channel], None)
+        told = {"before": made.before, "zero_moved_g": round(made.zero_moved_g, 1)}
+        return web.json_response(shown | told)
+
+    return recount
+
+
+def _pieces_in(body: Any) -> dict[str, int]:
+    """The pieces of each GTIN. Raises ValueError where it says something else."""
+    pieces = body.get("pieces") if isinstance(body, dict) else None
+    if not isinstance(pieces, dict) or not all(type(count) is int for count in pieces.values()):
+        raise ValueError("no counts of pieces")
+    return pieces
+
+
+def _refusal(status: int, error: str, text: str, hint: str) -> web.Response:
+    return web.json_response({"error": error, "text": text, "hint": hint}, status=status)
 
 
 # Each capture costs memory and a share of the loop; whoever needs more reads the file of another.
@@ -156,7 +210,7 @@ def application(gateway: Parts) -> web.Application:
         body = await asyncio.to_thread(json.dumps, view(gateway))
         return web.Response(text=body, content_type="application/json")
 
-    app = web.Application(middlewares=[_guard(gateway)])
+    app = web.Application(middlewares=[_guard(gateway)], client_max_size=MAX_BODY_BYTES)
     app[RECORDERS] = set()
     app.on_shutdown.append(_end_captures)
     app.add_routes(
@@ -168,6 +222,7 @@ def application(gateway: Parts) -> web.Application:
             web.get("/api/capture", _capture_of(gateway)),
             web.get("/api/{view}", api),
             web.get("/api/items/{item:.+}", _item_of(gateway)),
+            web.post(r"/api/shelves/{reader}/{channel:\d{1,5}}", _recount_of(gateway)),
         ]
     )
     return app

@@ -48,9 +48,10 @@ class Asker:
         self.session = session
         self.port = port
 
-    async def status(self, path: str, **headers: str) -> int:
+    async def status(self, path: str, body: bytes | None = None, /, **headers: str) -> int:
         url = f"http://127.0.0.1:{self.port}{path}"
-        async with self.session.get(url, headers={**ELSEWHERE, **headers}) as answer:
+        method = "GET" if body is None else "POST"
+        async with self.session.request(method, url, data=body, headers={**ELSEWHERE, **headers}) as answer:
             return answer.status
 
 
@@ -98,6 +99,22 @@ async def test_without_a_token_nobody_comes_in_by_another_name(rig: Rig) -> None
     async with asker(rig, rig.text()) as ask:
         assert await ask.status("/api/stock", Authorization="Bearer ") == 401
         assert await ask.status("/api/stock", Host="localhost") == 200
+
+
+async def test_a_count_is_changed_from_this_machine_only_and_by_no_page(rig: Rig) -> None:
+    """A page in a browser on this machine may post what a form can, and must not be heard."""
+    async with asker(rig, with_token(rig, "0.0.0.0:0")) as ask:
+        here, shown = {"Host": f"127.0.0.1:{ask.port}"}, {"Authorization": f"Bearer {TOKEN}"}
+        json_type = {"Content-Type": "application/json"}
+        path, body = "/api/shelves/scale/1", b'{"pieces": {}}'
+        assert await ask.status(path, body, **shown, **json_type) == 403
+        assert await ask.status(path, body, **json_type) == 403
+        assert await ask.status(path, body, **here, **{"Content-Type": "text/plain"}) == 415
+        assert await ask.status(path, body, **here, **json_type) == 404
+        assert await ask.status("/api/shelves/scale/one", body, **here, **json_type) == 404
+        for bad in (b"", b"{", b"[]", b'{"pieces": 5}', b'{"pieces": {"a": true}}', b'{"pieces": {"a": 1.0}}', b"\xff"):
+            assert await ask.status(path, bad, **here, **json_type) == 400, bad
+        assert await ask.status(path, b" " * 5_000, **here, **json_type) == 413
 
 
 @asynccontextmanager

@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.domain.zones import ZoneState
 from simulators.serial.bench import SerialBench, serial_bench
 from simulators.serial.scales import MtSicsScale, Pan
 from tests.broker import Broker
-from tests.rig import GTIN, HOST, SCALE, UNIT_G, Rig, eventually, hurry, ours
+from tests.rig import GTIN, HOST, SCALE, UNIT_G, Rig, eventually, hurry, in_step, ours, theirs
 
 OTHER = "04012345678901"
 # A measurement takes three seconds, for a scale in a shop; this one has settled after one.
@@ -107,6 +108,65 @@ async def test_what_a_running_gateway_counts(tmp_path: Path, pan: Pan, monkeypat
             assert "more than it can weigh" in " ".join(out.split())
             code, _, error = await at_once("show", "gondola-7:2", *there)
             assert (code, "no such bin" in error) == (1, True)
+
+
+async def test_who_has_counted_a_shelf_says_so(
+    tmp_path: Path, scale: SerialBench, pan: Pan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A zero key with goods on: the count stands, marked, until somebody says what lies there."""
+    hurry(monkeypatch)
+    pan.grams = 6 * UNIT_G
+    key = GTIN, "shelf-7"
+    async with Broker(tmp_path / "broker") as broker, Rig(tmp_path, broker, readers=0) as rig:
+        text = rig.text() + SCALE.format(port=tmp_path / "port")
+        async with rig.gateway(text) as gateway, rig.consumer() as consumer:
+            zone = gateway.inventory.zones["shelf-7"]
+            await eventually(lambda: ours(gateway) == {key: 6} and zone.state is ZoneState.OK)
+            assert gateway.http_address is not None
+            here = ("--http", "{}:{}".format(*gateway.http_address), "--timeout", "10")
+            pan.grams = 0
+            await eventually(lambda: zone.state is ZoneState.STALE)
+            code, out, error = await at_once("recount", "gondola-7:1", "5", *here)
+            assert (code, error) == (0, "")
+            assert f"5 of {GTIN} (was 6); its zero has moved by -910 g" in out
+            assert (ours(gateway), zone.state) == ({key: 5}, ZoneState.OK), "on disk before it is told"
+            delta = json.loads((await gateway.ledger.deltas(0, 10))[-1].payload)
+            assert delta["causes"] == {"recounted": 1}
+            assert "stale" not in delta["changes"][0]
+            await in_step(gateway, consumer)
+            assert theirs(consumer) == {key: 5}
+
+            code, out, _ = await at_once("empty", "gondola-7:1", *here, "--json")
+            found = json.loads(out)
+            assert (code, found["before"], found["products"][0]["pieces"]) == (0, {GTIN: 5}, 0)
+            assert found["zero_moved_g"] == pytest.approx(5 * UNIT_G, abs=1)
+            await in_step(gateway, consumer)
+            assert theirs(consumer) == {}
+
+            pan.trouble = "overload"
+            await eventually(lambda: bool(gateway.shelves.blind))
+            code, _, error = await at_once("recount", "gondola-7:1", "5", *here[:2], "--timeout", "0.5")
+            assert (code, "more than it can weigh" in " ".join(error.split())) == (1, True)
+            pan.trouble = ""
+            await eventually(lambda: not gateway.shelves.blind)
+            for code, wanted, words in (
+                (1, ["recount", "gondola-7:2", "5"], "no such bin"),
+                (1, ["recount", "gondola-7:1", f"{OTHER}=5"], f"no GTIN {OTHER} lies there"),
+                (1, ["recount", "gondola-7:1", "99999"], "holds 10000 at most"),
+                (2, ["recount", "gondola-7:1"], "needs the number of pieces"),
+                (2, ["recount", "gondola-7:1", "half"], "no count of pieces"),
+                (2, ["recount", "gondola-7:1", "5", "6"], "no count of pieces"),
+                (2, ["recount", "5"], "no READER:CHANNEL"),
+                (2, ["empty"], "needs a READER:CHANNEL"),
+                (2, ["empty", "gondola-7:1", "5"], "takes no number"),
+            ):
+                refused = await at_once(*wanted, *here)
+                assert refused[:2] == (code, ""), wanted
+                assert words in " ".join(refused[2].split()), wanted
+            assert theirs(consumer) == {}
+        scale.unplug()
+    code, _, error = await at_once("empty", "gondola-7:1", *here)
+    assert (code, "no daemon answers" in error) == (3, True)
 
 
 @pytest.mark.usefixtures("scale")

@@ -1,6 +1,9 @@
 from dataclasses import replace
 
+import pytest
+
 from gateway.domain.params import Precedence, ShelfParams
+from gateway.domain.recount import RecountError
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Tally
 from gateway.domain.zones import US_PER_S
@@ -39,6 +42,30 @@ def test_samples_that_no_bin_waits_for_are_counted() -> None:
     shelves.hear(WeightSample(READER, 11, START_US, WeightCondition.STABLE, 1.0))
     shelves.hear(InputSample(READER, 1, START_US, 1.0))
     assert shelves.unmapped_samples == 3
+
+
+def test_what_a_person_has_counted_fits_the_bin() -> None:
+    shelves = shop(weighed(sku(), sku(250, 1, most=6), channel=1), pushed(11))
+    now_us = show(shelves, START_US, 7, c1=UNIT_G)
+    for pieces, words in (
+        ({GTINS[0]: 1}, f"nothing is said of GTIN {GTINS[1]}"),
+        ({GTINS[0]: 1, GTINS[1]: 0, GTINS[2]: 1}, f"no GTIN {GTINS[2]} lies there"),
+        ({GTINS[0]: -1, GTINS[1]: 0}, "cannot lie there"),
+        ({GTINS[0]: 1, GTINS[1]: 7}, f"7 of GTIN {GTINS[1]} cannot lie there"),
+    ):
+        with pytest.raises(RecountError, match=words):
+            shelves.recount((READER, 1), pieces, now_us)
+    with pytest.raises(RecountError, match="its inputs say"):
+        shelves.recount((READER, 11), {GTINS[1]: 1}, now_us)
+    with pytest.raises(KeyError):
+        shelves.recount((READER, 2), {GTINS[0]: 1}, now_us)
+    assert (shelves.changes(), shelves.take_recounted()) == ({}, set())
+    made = shelves.recount((READER, 1), {GTINS[0]: 1, GTINS[1]: 0}, now_us)
+    assert (made.before, made.pieces) == ({GTINS[0]: None, GTINS[1]: None}, {GTINS[0]: 1, GTINS[1]: 0})
+    assert made.zero_moved_g == 0, "its weight agrees"
+    assert shelves.changes() == {(GTINS[0], "a"): Tally(1, 1), (GTINS[1], "a"): Tally(0, 0)}
+    assert shelves.take_recounted() == {(GTINS[0], "a"), (GTINS[1], "a")}
+    assert shelves.take_recounted() == set()
 
 
 def test_every_channel_of_a_bin_is_blind_with_it() -> None:

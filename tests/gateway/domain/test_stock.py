@@ -289,6 +289,14 @@ def test_a_shelf_counts_rows_of_its_own() -> None:
     assert [(row.quantity, row.confirmed) for row in stock] == [(3, 3)]
 
 
+def test_what_a_person_has_counted_is_told_as_that() -> None:
+    stock, floor = Stock(), zone()
+    other = GTINS[1], "floor"
+    made = stock.shelve({KEY: Tally(4, 4), other: Tally(1, 1)}, {"floor": floor}, recounted={KEY})
+    assert made is not None
+    assert made.causes == {Cause.RECOUNTED: 4, Cause.WEIGHED: 1}
+
+
 def test_a_shelf_that_cannot_be_trusted_marks_what_it_tells() -> None:
     stock, floor = Stock(), zone()
     floor.observe((READER, 1), working=False, now_us=0)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.counting import Verdict
 from gateway.domain.params import ShelfParams
+from gateway.domain.recount import NotAtRestError
 from gateway.domain.weight import FILLS_OF_AN_EMPTY, RESTLESS_US, Blind
 from gateway.domain.zones import US_PER_S
 from readers.model import WeightCondition
@@ -449,6 +450,61 @@ def test_less_than_empty_is_a_zero_that_was_set_with_goods_on() -> None:
     assert (scale.counts, scale.blind) == ([0], Blind.BELOW_ZERO)
     scale.show(0, 10)
     assert (scale.counts, scale.blind) == ([0], None)
+
+
+# -- what a person has counted --------------------------------------------------------------------------------
+
+
+def test_who_says_how_many_lie_there_after_a_key_is_believed() -> None:
+    scale = filled(10)
+    scale.jump(0, 10)
+    assert scale.bin.recount([8], scale.now_us) == pytest.approx(-8 * UNIT_G, abs=1)
+    assert (scale.counts, scale.confirmed, scale.blind) == ([8], [8], None)
+    scale = again(scale)
+    scale.show(-UNIT_G, 7)
+    assert (scale.counts, scale.confirmed, scale.blind) == ([7], [7], None)
+
+
+def test_an_empty_shelf_is_empty_whatever_it_weighs() -> None:
+    scale = filled(10)
+    scale.show(3.45 * UNIT_G, 10)
+    assert scale.bin.recount([0], scale.now_us) == pytest.approx(3.45 * UNIT_G, abs=1)
+    scale.show(5.45 * UNIT_G, 7)
+    assert (scale.counts, scale.confirmed) == ([2], [2])
+
+
+def test_a_count_that_the_weight_agrees_with_moves_no_zero() -> None:
+    scale = filled(10)
+    scale.show(10.04 * UNIT_G, 10)
+    assert scale.bin.recount([10], scale.now_us) == 0
+    scale.show(0, 10)
+    assert (scale.counts, scale.confirmed, scale.bin.zero_g) == ([0], [0], pytest.approx(0, abs=0.02 * UNIT_G))
+
+
+def test_a_mixed_bin_that_was_met_full_is_counted_by_hand() -> None:
+    scale = HandScale(weighed(sku(250), sku(180, 1), sku(411, 2)))
+    scale.show(2 * 250 + 180, 70)
+    assert scale.blind == Blind.UNCOUNTED
+    scale.bin.recount([2, 1, 0], scale.now_us)
+    assert (scale.counts, scale.confirmed, scale.blind) == ([2, 1, 0], [2, 1, 0], None)
+    scale.show(2 * 250, 7)
+    assert (scale.counts, scale.confirmed) == ([2, 0, 0], [2, 0, 0])
+
+
+def test_nothing_is_taken_for_a_count_while_the_weight_is_not_known() -> None:
+    scale = filled(10)
+    scale.show(9 * UNIT_G, 0.3)
+    with pytest.raises(NotAtRestError, match="not at rest"):
+        scale.bin.recount([9], scale.now_us)
+    scale.show(9 * UNIT_G, 7)
+    scale.fail(WeightCondition.OVERLOAD)
+    with pytest.raises(NotAtRestError, match="more than it can weigh"):
+        scale.bin.recount([9], scale.now_us)
+    scale.show(9 * UNIT_G, 7)
+    scale.wait(3)
+    with pytest.raises(NotAtRestError):
+        scale.bin.recount([9], scale.now_us)
+    assert (scale.counts, scale.confirmed) == ([9], [9])
 
 
 # -- whatever happens -----------------------------------------------------------------------------------------
