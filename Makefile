@@ -60,7 +60,7 @@ accuracy: $(READY)  ## the score on reporting seeds, and what must hardly ever h
 	@$(BIN)/tallygate evaluate --first-seed 1001 --seeds 20 --jobs 2 $(ARGS); score=$$?; \
 	$(BIN)/tallygate evaluate --rare --first-seed 1001 --jobs 2 && exit $$score
 
-interop: $(READY)   ## other people's LLRP clients and readers, fetched into .venv-interop/, against ours
+interop: $(READY)   ## other people's programs (LLRP, serial RFID, EPCIS), fetched into .venv-interop/, against ours
 	$(BIN)/python -m tests.interop.peers
 	$(BIN)/pytest --timeout 400 $(ARGS) tests/interop
 

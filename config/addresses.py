@@ -5,12 +5,19 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from config.base import check_digit
+
 MAX_PORT = 65_535
 # LLRP's EUI-64 is 64 bits, and some readers tell their 48-bit MAC address in its place.
 EUI64 = re.compile(r"[0-9a-f]{12}|[0-9a-f]{16}")
 # EPCs are whole 16-bit words; the longest that a Gen2 tag can hold has 31 of them.
 EPC = re.compile(r"(?:[0-9a-f]{4}){1,31}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+# A store's GLN, so that a zone's id can be its extension (application identifier 254).
+GLN_PLACES = re.compile(r"https://id\.gs1\.org/414/(\d{13})/254/", re.ASCII)
+# Other names of places: a web address or URN that is nobody's GS1 key and ends where a zone's id can follow.
+OTHER_PLACES = re.compile(r"(?:https?://[!-~]+/|urn:(?!epc:|epcglobal:)[!-~]+:)", re.ASCII)
+GS1_KEY = re.compile(r"//id\.gs1\.org/|/(?:00|01|253|255|40[12]|41[47]|800[3468]|8010|801[78])/")
 
 
 class Address(NamedTuple):
@@ -87,6 +94,17 @@ def parse_sha256(text: str) -> str:
     if not SHA256.fullmatch(plain):
         raise ValueError("expected the SHA-256 of a certificate: 64 hex digits")
     return plain
+
+
+def parse_places(uri: str) -> str:
+    """What a zone's id is appended to: `https://id.gs1.org/414/GLN/254/`, or an address or URN of the shop's own."""
+    gln = GLN_PLACES.fullmatch(uri)
+    if gln is not None:
+        if (wanted := check_digit(gln[1][:-1])) != int(gln[1][-1]):
+            raise ValueError(f"expected a GLN with the check digit {wanted}")
+    elif not OTHER_PLACES.fullmatch(uri) or GS1_KEY.search(uri):
+        raise ValueError("expected https://id.gs1.org/414/GLN/254/, or an address of your own that ends with a slash")
+    return uri
 
 
 def _checked_host(host: str | None) -> str:

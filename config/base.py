@@ -19,6 +19,11 @@ AntennaPort = Annotated[str, Field(pattern=PORT_PATTERN)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
+def check_digit(digits: str) -> int:
+    """What the `digits` of a GTIN or GLN must end with: modulo 10, weights 3 and 1 from the right."""
+    return -sum(int(digit) * (1 if place % 2 else 3) for place, digit in enumerate(reversed(digits))) % 10
+
+
 class Section(BaseModel):
     """A table of the file: a key that is not known is an error, no value is turned into another type."""
 

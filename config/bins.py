@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from config.base import GTIN_PATTERN, Identifier, Section
+from config.base import GTIN_PATTERN, Identifier, Section, check_digit
 from config.fields import given, keys_of, names_of
 from gateway.domain.countable import refusals
 from gateway.domain.params import Bin, Sensor, ShelfParams, Sku
@@ -22,11 +22,9 @@ MAX_PRODUCTS = 8
 
 def _gtin(digits: str) -> str:
     """As 14 digits, the form that stock is keyed by."""
-    whole = digits.zfill(14)
-    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(whole[:-1]))
-    if (weighted + int(whole[-1])) % 10:
-        raise ValueError(f"expected a GTIN with the check digit {-weighted % 10}")
-    return whole
+    if (wanted := check_digit(digits[:-1])) != int(digits[-1]):
+        raise ValueError(f"expected a GTIN with the check digit {wanted}")
+    return digits.zfill(14)
 
 
 Gtin = Annotated[str, Field(pattern=GTIN_PATTERN, description="The product that lies there."), AfterValidator(_gtin)]

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from config.addresses import Address, parse_identity, parse_url
+from config.addresses import GLN_PLACES, Address, parse_identity, parse_url
 from config.lines import KeyPath
 from config.models import LISTEN_SCHEMES, LLRP_PORTS
 from config.problems import Severity
 from gateway.domain.params import DEFAULT_PROFILES, PROFILES, Profile, ZoneKind
+
+# GS1 General Specifications, AI (254).
+MAX_EXTENSION_CHARACTERS = 20
 
 
 class Finding(NamedTuple):
@@ -37,6 +40,7 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _unknown_outputs(zones, readers)
     yield from _short_triggers(zones, readers)
     yield from _groups(readers, tables(data, "groups"))
+    yield from _long_extensions(data, zones)
     yield from _idle(data, zones, readers)
 
 
@@ -231,6 +235,23 @@ def _groups(
                     key, f"{name!r} starts by itself", "a reader without start_gpi and duty_percent", "one or the other"
                 )
             first.setdefault(name, index)
+
+
+def _long_extensions(data: Mapping[str, Any], zones: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
+    """A zone that is named by a GLN and its own id as the GLN's extension."""
+    epcis = data.get("epcis")
+    places = epcis.get("places") if isinstance(epcis, dict) else None
+    if not isinstance(places, str) or not GLN_PLACES.fullmatch(places):
+        return
+    for index, zone in zones:
+        name = zone.get("id")
+        if isinstance(name, str) and len(name) > MAX_EXTENSION_CHARACTERS:
+            yield Finding(
+                ("zones", index, "id"),
+                f"{name!r} is no extension of the GLN in epcis.places",
+                f"at most {MAX_EXTENSION_CHARACTERS} characters",
+                "or places of your own, that have no GLN",
+            )
 
 
 def _identity(text: object) -> str | None:

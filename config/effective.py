@@ -98,6 +98,13 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True)
+class Epcis:
+    """Events of single items are published; a zone's URI is `places` and its id."""
+
+    places: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """One device: `antennas` maps its ports, or channels, to zones, `settings` are its driver's own."""
 
@@ -131,6 +138,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     groups: tuple[Group, ...] = ()
     bins: tuple[Bin, ...] = ()
+    epcis: Epcis | None = None
 
     @property
     def client_id(self) -> str:
@@ -169,6 +177,7 @@ def effective(file: ConfigFile, path: Path, secrets: Secrets, warnings: tuple[Pr
         warnings=warnings,
         groups=tuple(Group(group.readers, group.turn_s) for group in file.groups),
         bins=bins,
+        epcis=None if file.epcis is None else Epcis(file.epcis.places),
     )
 
 
@@ -235,7 +244,7 @@ def _air(section: Section) -> AirSettings:
 def _fingerprint(file: ConfigFile, zones: tuple[Zone, ...], readers: tuple[Reader, ...], bins: tuple[Bin, ...]) -> str:
     """Over names of secret files, never their content; the order of keys in the file does not matter."""
     meaning = {
-        **file.model_dump(include={"site", "mqtt", "items", "ledger", "http"}),
+        **file.model_dump(include={"site", "mqtt", "items", "epcis", "ledger", "http"}),
         "zones": [asdict(zone) for zone in zones],
         "readers": [asdict(reader) for reader in readers],
         "bins": [asdict(each) for each in bins],

@@ -17,7 +17,7 @@ from config.problems import Problem
 from gateway.domain.params import Bin, ItemParams, Zone
 
 # Tables that say how a gateway is reached and where it writes.
-NOT_OF_THE_SHOP = ("site", "mqtt", "ledger", "http", "groups")
+NOT_OF_THE_SHOP = ("site", "mqtt", "epcis", "ledger", "http", "groups")
 EVERY_ZONE = "*"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from config.addresses import is_loopback, parse_identity, parse_listen, parse_sha256, parse_url
+from config.addresses import is_loopback, parse_identity, parse_listen, parse_places, parse_sha256, parse_url
 from config.base import BASE_PATTERNS_IN_WORDS, AntennaPort, FileName, Identifier, Section
 from config.fields import MAX_DURATION_S, given, keys_of, names_of
 from config.serial import ChafonSection, M100Section, ModbusSection, ScaleSection
@@ -148,6 +148,16 @@ class ItemsSection(Section):
         AfterValidator(_item_filters),
         Field(strict=False, min_length=1, description="SGTIN filter values that count; 2, 4 and 6 never do."),
     ] = frozenset({1})
+
+
+class EpcisSection(Section):
+    """`[epcis]`: where it stands, what each item does is published on `items/event`, with serial numbers."""
+
+    places: Annotated[
+        str,
+        AfterValidator(parse_places),
+        Field(description="What a zone's id is appended to: https://id.gs1.org/414/GLN/254/, or an address you own."),
+    ]
 
 
 class LedgerSection(Section):
@@ -366,6 +376,7 @@ class ConfigFile(Section):
     site: SiteSection
     mqtt: MqttSection
     items: ItemsSection = ItemsSection()
+    epcis: Annotated[EpcisSection, Field(description="Publishes an event for each item.")] | None = None
     ledger: LedgerSection = LedgerSection()
     http: HttpSection = HttpSection()
     zones: Annotated[tuple[ZoneSection, ...], Field(strict=False, description="Places that stock is counted in.")] = ()

@@ -27,7 +27,7 @@ DRAIN_LIMIT_S = 5.0
 # ... and the disk that long; what it has not taken is derived anew from the next reads.
 LAST_COMMIT_LIMIT_S = 5.0
 # What of a configuration takes effect only at a start.
-FIXED = ("site", "mqtt", "item_params", "ledger", "http")
+FIXED = ("site", "mqtt", "item_params", "epcis", "ledger", "http")
 
 
 class Gateway(Parts):

@@ -64,6 +64,7 @@ class Line:
         on_zone: Callable[[LiveZone], None],
         shelves: Shelves | None = None,
         on_blind: Callable[[str], None] = lambda _: None,
+        on_transitions: Callable[[list[Transition], int], None] = lambda _made, _utc_us: None,
     ) -> None:
         self.inventory = inventory
         self.stock = stock
@@ -71,6 +72,7 @@ class Line:
         self._agreement = Agreement()
         self._compare_due_us = 0
         self._on_blind = on_blind
+        self._on_transitions = on_transitions
         self._ledger = ledger
         self._intake = intake
         self._clock = clock
@@ -210,6 +212,8 @@ class Line:
             self._unlearnt.difference_update(learnt)
             if numbered:
                 self._on_deltas(numbered)
+            if transitions:
+                self._on_transitions(transitions, utc_us)
 
     def _shelve(self, *, reconfigured: bool) -> Step | None:
         """What the shelves count now; after another configuration also what they count no longer."""

@@ -164,6 +164,13 @@ class GatewayCollector(Collector):
         )
         yield CounterMetricFamily("tallygate_commands_dropped", "Commands that came too fast.", uplink.commands_dropped)
         yield CounterMetricFamily("tallygate_alerts_dropped", "Alerts that no broker took.", uplink.alerts_dropped)
+        if (events := self._gateway.item_events) is not None:
+            yield CounterMetricFamily(
+                "tallygate_item_events", "Events of items that the broker has taken.", events.taken
+            )
+            yield CounterMetricFamily(
+                "tallygate_item_events_dropped", "... that it has not, or not in time.", events.dropped
+            )
         answered = {verb: float(count) for verb, count in self._gateway.commands.answered.items()}
         yield _counter("commands", "Commands answered.", "verb", answered)
 

@@ -12,6 +12,7 @@ from gateway.commands import Commands
 from gateway.consumer.broker import BrokerAddress, ConnectOptions
 from gateway.crew import Crew
 from gateway.domain.inventory import Inventory
+from gateway.domain.items import Transition
 from gateway.domain.itemtags import ItemTags
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
@@ -19,6 +20,7 @@ from gateway.domain.zones import LiveZone
 from gateway.fleet import Fleet
 from gateway.health import Health
 from gateway.intake import Intake
+from gateway.item_events import ItemEvents
 from gateway.ledger import Ledger, Trimmed
 from gateway.line import Line
 from gateway.retained import RetainedTree
@@ -57,6 +59,7 @@ class Parts:
         zones, zone_of = self.crew.plan(config, {}, learnt)
         self.inventory = Inventory(zones, zone_of, self.item_tags)
         self.stock = Stock()
+        self.item_events = None if config.epcis is None else ItemEvents(config.epcis.places)
         self.line = Line(
             self.inventory,
             self.stock,
@@ -68,6 +71,7 @@ class Parts:
             on_zone=self.tell_zone,
             shelves=self.shelves,
             on_blind=self.fleet.look_again,
+            on_transitions=self._tell_items,
         )
         self.snapshots = Snapshots(ledger, self.topics, self.retained, clock)
         self.commands = Commands(ledger, self.snapshots, self.status)
@@ -91,6 +95,7 @@ class Parts:
             clock,
             Backoff(rng),
             self.alerts,
+            self.item_events,
         )
         self.health = Health(clock, lambda: self.line.ticked_us, lambda: self.line.refused_by_disk, Notifier())
 
@@ -134,6 +139,10 @@ class Parts:
 
     def _publish_alert(self, alert: payloads.Alert) -> None:
         self.uplink.publish_alert(alert)
+
+    def _tell_items(self, made: list[Transition], utc_us: int) -> None:
+        if self.item_events is not None:
+            self.item_events.tell(made, utc_us)
 
     def _wake_uplink(self) -> None:
         self.uplink.wake()

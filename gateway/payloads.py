@@ -294,6 +294,10 @@ class Topics:
         return f"{self.root}readers/{reader}/state"
 
     @property
+    def item_events(self) -> str:
+        return self.root + "items/event"
+
+    @property
     def alerts(self) -> str:
         return self.root + "alerts"
 

@@ -13,6 +13,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gateway import payloads
 from gateway.alerts import AlertBoard, AlertKind
@@ -28,6 +29,7 @@ from gateway.consumer.broker import (
     hint_for,
 )
 from gateway.consumer.mqtt import Connection
+from gateway.item_events import ItemEvents
 from gateway.ledger import Ledger
 from gateway.opening import LedgerMark, opening
 from gateway.retained import RetainedTree
@@ -99,6 +101,7 @@ class Uplink:
         clock: Clock,
         backoff: Backoff,
         alerts: AlertBoard,
+        item_events: ItemEvents | None = None,
     ) -> None:
         self.connected = False
         # The broker has taken the connection, and the deltas do not flow yet.
@@ -119,6 +122,7 @@ class Uplink:
         self._clock = clock
         self._backoff = backoff
         self._alerts = alerts
+        self._item_events = item_events
         self._opened = False
         self._restate = False
         self._changed = asyncio.Event()
@@ -190,6 +194,9 @@ class Uplink:
                 tasks.create_task(self._answer(connection))
                 tasks.create_task(self._clear_outdated())
                 tasks.create_task(self._snapshots.run())
+                if self._item_events is not None:
+                    say = partial(self._say_item_event, connection)
+                    tasks.create_task(self._item_events.run(say, self._sender.drained))
         finally:
             if self.connected and self._clock.monotonic_us() - connected_us > PROVEN_AFTER_S * 1e6:
                 self._backoff.reset()
@@ -274,6 +281,9 @@ class Uplink:
                     self._retained.clear(topic)
             self._outdated.clear()
 
+    def _say_item_event(self, connection: Connection, payload: bytes) -> int | None:
+        return self._say(connection, Message(self._topics.item_events, payload, properties=JSON))
+
     def _say(self, connection: Connection, message: Message) -> int | None:
         """Publish something of our own; gives its token, None where the broker does not take it."""
         try:
@@ -293,6 +303,8 @@ class Uplink:
         if topic is None:
             return
         self._settled.set()
+        if self._item_events is not None:
+            self._item_events.settled(token, taken=code < FIRST_FAILURE_CODE)
         if code >= FIRST_FAILURE_CODE:
             self._refuse(topic, code)
         else:

@@ -25,6 +25,7 @@ MAY_IMPORT = (
     (r"readers\.(model|driver)", ("readers.model", "readers.driver")),
     (r"readers\.(?P<kind>[a-z0-9]+)(\..+)?", ("readers.model", "readers.driver", "readers.port", "readers.{kind}")),
     (r"gateway\.payloads", ()),
+    (r"gateway\.epcis", ("gateway.payloads", "gateway.domain")),
     (r"gateway\.consumer(\..+)?", ("gateway.consumer", "gateway.payloads")),
     (r"gateway\.domain(\..+)?", ("gateway.domain", "readers.model")),
     (r"gateway\.(cli|evaluate)(\..+)?", ("gateway", "readers", "config", "simulators")),

@@ -89,6 +89,18 @@ async def test_temperature_and_inputs_show_as_the_readers_tell_them(rig: Rig) ->
             assert values(families["tallygate_reader_input_state"]) == {f"3,{first}": float(high)}
 
 
+async def test_events_of_items_show_where_they_are_asked_for(rig: Rig) -> None:
+    names = {"tallygate_item_events", "tallygate_item_events_dropped"}
+    async with rig.gateway() as gateway:
+        assert not names & (await scrape(gateway)).keys()
+    async with rig.gateway('[epcis]\nplaces = "https://shop.example/"\n' + rig.text()) as gateway:
+        rig.shop.stock.move(rig.shop.stock.pick("floor", 1)[0], "backroom")
+        await eventually(lambda: gateway.item_events is not None and gateway.item_events.taken > 0)
+        families = await scrape(gateway)
+        assert values(families["tallygate_item_events"])[""] >= 1.0
+        assert values(families["tallygate_item_events_dropped"]) == {"": 0.0}
+
+
 async def test_what_is_no_stock_is_counted_by_its_reason(rig: Rig) -> None:
     async with rig.gateway() as gateway:
         await eventually(lambda: sum(gateway.ignored_tags.values()) >= 3)

@@ -1,4 +1,4 @@
-"""Other people's LLRP programs, each installed as it comes into a folder of its own: `python -m tests.interop.peers`.
+"""Other people's programs, each installed as it comes into a folder of its own: `python -m tests.interop.peers`.
 
 A peer is a lock file in locks/ (a package with hashes for a virtual environment, or a package.json with its lock for
 node). What does not install here is named, with the reason, and its tests are skipped.

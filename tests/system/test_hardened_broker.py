@@ -30,7 +30,7 @@ from tests.certificates import Authority
 from tests.rig import Rig, eventually, hurry, in_step, theirs, write
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "mosquitto"
-USERS = ("gw-1", "gw-2", "erp", "dashboard", "operator")
+USERS = ("gw-1", "gw-2", "erp", "dashboard", "epcis", "operator")
 Login = Callable[[str], Awaitable["User"]]
 TOPICS = Topics.of("tallygate/v1", "store-0042", "gw-1")
 
@@ -171,6 +171,8 @@ MAY_SAY = (
     ("erp", TOPICS.reply("replay"), False),
     ("dashboard", TOPICS.command("snapshot"), False),
     ("dashboard", TOPICS.delta, False),
+    ("epcis", TOPICS.item_events, False),
+    ("epcis", TOPICS.command("snapshot"), False),
     ("operator", TOPICS.command("status"), True),
     ("operator", TOPICS.delta, False),
     ("operator", "elsewhere", False),
@@ -198,10 +200,11 @@ async def test_a_command_of_the_wrong_user_never_arrives(gateway: Gateway, login
 async def test_who_may_hear_what(gateway: Gateway, login: Login) -> None:
     assert gateway.uplink.connected
     dashboard, stranger = await login("dashboard"), await login("gw-2")
-    for user in (dashboard, stranger):
+    erp, keeper = await login("erp"), await login("epcis")
+    for user in (dashboard, stranger, erp, keeper):
         await user.connection.subscribe(Subscription("tallygate/v1/#"), Subscription(TOPICS.everything))
     gateway_user = await login("gw-1")
-    assert await gateway_user.publish(f"{TOPICS.root}items/event", b"a serial number") < 0x80
+    assert await gateway_user.publish(TOPICS.item_events, b"a serial number") < 0x80
     assert await gateway_user.publish(TOPICS.reply("status"), b"an answer") < 0x80
     assert await gateway_user.publish(TOPICS.alerts, b"the last word") < 0x80
     await eventually(lambda: any(one.payload == b"the last word" for one in dashboard.heard))
@@ -209,6 +212,9 @@ async def test_who_may_hear_what(gateway: Gateway, login: Login) -> None:
     assert {TOPICS.state, TOPICS.manifest, TOPICS.digest} <= heard
     assert not any("/items/" in topic or "/reply/" in topic or "/cmd/" in topic for topic in heard)
     assert stranger.heard == []
+    assert {(message.topic, message.payload) for message in keeper.heard} == {(TOPICS.item_events, b"a serial number")}
+    await eventually(lambda: any(one.payload == b"the last word" for one in erp.heard))
+    assert not any("/items/" in message.topic for message in erp.heard)
 
 
 async def test_nobody_comes_in_without_a_name_a_password_and_tls(broker: Hardened) -> None:

@@ -9,13 +9,14 @@ from tests.broker import Broker
 from tests.rig import Rig, eventually, hurry, ours
 
 
-async def test_no_serial_number_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("epcis", ["", '[epcis]\nplaces = "https://shop.example/places/"\n'])
+async def test_no_serial_number_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epcis: str) -> None:
     """A whole life (count, moves, departures, a status, a replay, a bad tag), and every byte of it looked at."""
     hurry(monkeypatch)
     async with Broker(tmp_path / "broker") as broker, Rig(tmp_path, broker, items=40) as rig:
         stock = rig.shop.stock
         things = [thing for zone in ("floor", "backroom") for thing in stock.within(zone) if thing.gtin]
-        async with rig.listener() as heard, rig.gateway() as gateway, rig.consumer() as consumer:
+        async with rig.listener() as heard, rig.gateway(epcis + rig.text()) as gateway, rig.consumer() as consumer:
             await rig.counted(gateway, consumer)
             for thing in stock.pick("floor", 5):
                 stock.move(thing, "backroom")
@@ -27,7 +28,8 @@ async def test_no_serial_number_leaves(tmp_path: Path, monkeypatch: pytest.Monke
             await heard.say((rig.topics.command("status"), b"{}"), (rig.topics.command("replay"), replay))
             await eventually(lambda: bool(heard.said(rig.topics.reply("replay"))))
             assert ours(gateway) == rig.truth()
-        said = [message for message in heard.messages if not message.topic.endswith("/items/event")]
+        said = [message for message in heard.messages if message.topic != rig.topics.item_events]
+        assert bool(heard.said(rig.topics.item_events)) is bool(epcis)
         everything = b"\n".join(message.topic.encode() + b" " + message.payload for message in said).lower()
     assert len(said) > 20
     told = b"cannot write " + things[0].epc.hex().encode()
