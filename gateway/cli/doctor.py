@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from config import Config, ConfigError, load
+from config.addresses import is_loopback
 from config.effective import Reader
 from gateway.cli.api import RefusedError, fetch
 from gateway.cli.check_config import show_problems
@@ -106,8 +107,8 @@ def _disk(config: Config) -> Iterator[Check]:
 def _daemon(config: Config, timeout_s: float) -> dict[str, Any] | None:
     """What a running daemon says of its broker and readers; None where none runs."""
     host, port = config.http.listen
-    # Where it listens on all addresses, this machine's own asks for no token.
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing listens here
+    # Wherever it listens, this machine's own address is one of them, and asks for no token.
+    here = host if is_loopback(host) else "127.0.0.1"
     address = f"[{here}]:{port}" if ":" in here else f"{here}:{port}"
     token = config.http.token.get_secret_value() if config.http.token is not None else None
     try:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from config.addresses import is_loopback
 from gateway.domain.epctext import EpcTextError
 from gateway.domain.recount import NotAtRestError, RecountError
 from gateway.metrics import registry_of, render
@@ -26,6 +27,8 @@ from gateway.web.page import page
 
 log = logging.getLogger(__name__)
 
+ANY_HOST = "0.0.0.0"  # noqa: S104 - it is compared with, not listened on
+LOOPBACK_HOST = "127.0.0.1"
 # A client that takes its page slowly does not hold up a stop for longer.
 STOP_LIMIT_S = 1.0
 # A token is what a dashboard has, and stock is what it may see: single items stay in the shop.
@@ -228,18 +231,27 @@ def application(gateway: Parts) -> web.Application:
     return app
 
 
+async def _listen(runner: web.AppRunner, host: str, port: int) -> bool:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        log.error("http: cannot listen on %s:%s: %s (choose another http.listen)", host, port, error)  # noqa: TRY400
+        return False
+    log.info("http: status page and metrics on http://%s:%s/", host, runner.addresses[-1][1])
+    return True
+
+
 @asynccontextmanager
 async def serve_http(gateway: Parts, listen: tuple[str, int]) -> AsyncIterator[None]:
     """Serve while the context lasts. A taken port is logged, never fatal: counting does not depend on a page."""
     runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=STOP_LIMIT_S)
     await runner.setup()
     host, port = listen
-    try:
-        await web.TCPSite(runner, host, port).start()
+    if await _listen(runner, host, port):
         gateway.http_address = runner.addresses[0]
-        log.info("http: status page and metrics on http://%s:%s/", *gateway.http_address[:2])
-    except OSError as error:
-        log.error("http: cannot listen on %s:%s: %s (choose another http.listen)", host, port, error)  # noqa: TRY400
+        # The verbs of this machine ask here, and only here serial numbers are told.
+        if host != ANY_HOST and not is_loopback(host):
+            await _listen(runner, LOOPBACK_HOST, gateway.http_address[1])
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -93,6 +94,35 @@ async def test_this_machine_needs_no_token(rig: Rig) -> None:
         assert await ask.status("/api/status", Host=f"127.0.0.1:{ask.port}") == 200
         forwarded = {"Host": f"127.0.0.1:{ask.port}", "X-Forwarded-For": "10.0.0.7"}
         assert await ask.status("/api/status", **forwarded) == 401
+
+
+def own_address() -> str:
+    """One of this machine's addresses that others could reach it at."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no network, and so no address but its own")
+        name = probe.getsockname()[0]
+    assert isinstance(name, str)
+    return name
+
+
+async def test_on_another_address_this_machine_has_its_own_door(rig: Rig) -> None:
+    """There a token is needed even from here, and serial numbers are not told; on 127.0.0.1 all is as it always is."""
+    path = rig.folder / "tallygate.toml"
+    path.write_text(with_token(rig, f"{own_address()}:{free_port(HOST)}"))
+    item = "/api/items/30340789000C0E42DFDC1C35"
+    async with asker(rig, path.read_text()) as ask:
+        outside, here = f"http://{own_address()}:{ask.port}", f"127.0.0.1:{ask.port}"
+        shown = {"Authorization": f"Bearer {TOKEN}"}
+        for way, headers, status in (("/", {}, 401), ("/", shown, 200), (item, shown, 403)):
+            async with ask.session.get(outside + way, headers=headers) as answer:
+                assert answer.status == status, way
+        assert await ask.status("/api/status", Host=here) == 200
+        assert await ask.status(item, Host=here) == 404
+        told = await verb("doctor", "--config", str(path))
+    assert "runs: tallygate" in told.stdout
 
 
 async def test_without_a_token_nobody_comes_in_by_another_name(rig: Rig) -> None:
