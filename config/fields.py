@@ -91,6 +91,13 @@ RULES: dict[str, dict[str, Any]] = {
     "registers": {"strict": False, "description": "Which of the device's tables of registers."},
     "word_order": {"strict": False, "description": "Which half of a float comes first."},
     "cell": {"ge": 1, "le": CELLS, "description": "Which of the four scales of the transmitter."},
+    "identity_address": {
+        "ge": 0,
+        "le": MAX_ADDRESS,
+        "description": "Where the device keeps its serial number, from 0.",
+    },
+    "identity_count": {"ge": 1, "le": 16, "description": "How many registers that takes."},
+    "identity_registers": {"strict": False, "description": "In which of its tables of registers."},
     "scale": {"description": "Degrees Celsius in one count of the register."},
     "timeout_s": {"ge": 0.02, "le": 60, "description": "How long a device may take to answer."},
     # readers.m100.settings, readers.chafon.settings

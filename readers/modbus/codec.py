@@ -11,6 +11,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.pdu.bit_message import ReadDiscreteInputsRequest
+from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInformationResponse
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
 MAX_REGISTERS: Final = 125
@@ -20,6 +21,12 @@ MAX_BITS: Final = 2000
 EXCEPTION_FLAG: Final = 0x80
 EXCEPTION_BYTES: Final = 5
 """Slave, function with its flag, code, CRC."""
+
+MAX_RTU_FRAME_BYTES: Final = 256
+"""MODBUS over Serial Line 2.3."""
+
+BASIC_OBJECTS: Final = (0, 1, 2)
+"""Vendor, product code, revision: those that every device has that answers at all (6.21, table of objects)."""
 
 MBAP_BYTES: Final = 7
 MAX_TCP_FRAME_BYTES: Final = 260
@@ -32,6 +39,8 @@ class Function(IntEnum):
     READ_DISCRETE_INPUTS = 2
     READ_HOLDING_REGISTERS = 3
     READ_INPUT_REGISTERS = 4
+    READ_DEVICE_IDENTIFICATION = 43
+    """With sub-function 14 (6.21)."""
 
 
 class ExceptionCode(IntEnum):
@@ -57,25 +66,31 @@ REQUESTS: Final[dict[Function, type[ModbusPDU]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked of one slave: `count` registers or inputs from `address` on, counted from 0."""
+    """What is asked of one slave: `count` registers or inputs from `address` on, counted from 0.
+
+    Of its identification neither means anything.
+    """
 
     slave: int
     function: Function
-    address: int
-    count: int
+    address: int = 0
+    count: int = 0
 
     @property
     def data_bytes(self) -> int:
-        """How many bytes of data its answer has."""
+        """How many bytes of data its answer has, at most."""
+        if self.function is Function.READ_DEVICE_IDENTIFICATION:
+            return MAX_RTU_FRAME_BYTES - 5
         return (self.count + 7) // 8 if self.function is Function.READ_DISCRETE_INPUTS else 2 * self.count
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: registers, or inputs, or the `exception` with which the device refuses."""
+    """What came back: registers, inputs, what it calls itself, or the `exception` with which the device refuses."""
 
     registers: tuple[int, ...] = ()
     inputs: tuple[bool, ...] = ()
+    identification: str = ""
     exception: int | None = None
 
 
@@ -121,6 +136,9 @@ class RtuCodec:
             return None
         if head[1] & EXCEPTION_FLAG:
             return EXCEPTION_BYTES
+        if query.function is Function.READ_DEVICE_IDENTIFICATION:
+            length = ReadDeviceInformationResponse.calculateRtuFrameSize(bytes(self._pending[start:]))
+            return length if length <= MAX_RTU_FRAME_BYTES else None
         return 5 + query.data_bytes if len(head) == 3 and head[2] == query.data_bytes else None
 
     def _drop(self, count: int) -> None:
@@ -166,6 +184,8 @@ class TcpCodec:
 
 
 def _message(query: Query, transaction: int) -> ModbusPDU:
+    if query.function is Function.READ_DEVICE_IDENTIFICATION:
+        return ReadDeviceInformationRequest(dev_id=query.slave, transaction_id=transaction)
     return REQUESTS[query.function](
         dev_id=query.slave, transaction_id=transaction, address=query.address, count=query.count
     )
@@ -184,5 +204,9 @@ def _read(framer: FramerRTU | FramerSocket, frame: bytes, query: Query) -> Answe
     if query.function is Function.READ_DISCRETE_INPUTS:
         inputs = tuple(bool(bit) for bit in message.bits[: query.count])
         return Answer(inputs=inputs) if len(inputs) == query.count else None
+    if isinstance(message, ReadDeviceInformationResponse):
+        said = (message.information.get(number, b"") for number in BASIC_OBJECTS)
+        words = [part.decode("ascii", "replace").strip() for part in said if isinstance(part, bytes)]
+        return Answer(identification=" ".join(filter(None, words)))
     registers = tuple(message.registers)
     return Answer(registers=registers) if len(registers) == query.count else None

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from readers.modbus.codec import Function, Query
+from readers.modbus.codec import Answer, Function, Query
 from readers.modbus.settings import CELLS, ModbusChannel, Profile, Quantity, Registers, WordOrder
 from readers.model import GRAMS_OF, WeightCondition
 
@@ -98,6 +98,11 @@ def _map_of(channel: ModbusChannel) -> RegisterMap | None:
     return MAPS.get(channel.profile) if channel.cell is None else FOUR[channel.cell]
 
 
+def _function_of(registers: Registers) -> Function:
+    holding = registers is Registers.HOLDING
+    return Function.READ_HOLDING_REGISTERS if holding else Function.READ_INPUT_REGISTERS
+
+
 def query_of(channel: ModbusChannel) -> Query:
     """What has to be read for a channel."""
     if (known := _map_of(channel)) is not None:
@@ -105,26 +110,31 @@ def query_of(channel: ModbusChannel) -> Query:
     address = channel.address or 0
     if channel.profile is Profile.INPUTS:
         return Query(channel.slave, Function.READ_DISCRETE_INPUTS, address, 1)
-    holding = channel.registers is Registers.HOLDING
-    function = Function.READ_HOLDING_REGISTERS if holding else Function.READ_INPUT_REGISTERS
-    return Query(channel.slave, function, address, 2 if channel.profile is Profile.FLOAT else 1)
+    return Query(channel.slave, _function_of(channel.registers), address, 2 if channel.profile is Profile.FLOAT else 1)
 
 
-def identity_query_of(channel: ModbusChannel) -> Query | None:
-    """What has to be read to know which device it is; None where nothing tells."""
-    known = _map_of(channel)
-    if known is None or known.identity is None:
-        return None
-    where = known.identity
+def identity_query_of(channel: ModbusChannel) -> Query:
+    """What has to be asked to know which device it is: its registers, or else its identification, if it has one."""
+    where = _identity_map_of(channel)
+    if where is None:
+        return Query(channel.slave, Function.READ_DEVICE_IDENTIFICATION)
     return Query(channel.slave, where.function, where.start, max(where.names.values()) + 1)
 
 
-def identity_of(channel: ModbusChannel, registers: Sequence[int]) -> str:
-    """What the registers of its identity query say that it is."""
+def identity_of(channel: ModbusChannel, answer: Answer) -> str:
+    """What the answer to its identity query says that it is."""
+    where = _identity_map_of(channel)
+    if where is None:
+        return answer.identification
+    return " ".join(f"{name} {answer.registers[at]}" for name, at in where.names.items())
+
+
+def _identity_map_of(channel: ModbusChannel) -> IdentityMap | None:
+    if channel.identity_address is not None:
+        names = {f"register {channel.identity_address + at}": at for at in range(channel.identity_count)}
+        return IdentityMap(_function_of(channel.identity_registers), channel.identity_address, names)
     known = _map_of(channel)
-    assert known is not None
-    assert known.identity is not None
-    return " ".join(f"{name} {registers[at]}" for name, at in known.identity.names.items())
+    return None if known is None else known.identity
 
 
 def weight_of(channel: ModbusChannel, registers: Sequence[int]) -> tuple[WeightCondition, float | None]:

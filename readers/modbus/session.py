@@ -21,6 +21,9 @@ LONGEST_PAUSE_US: Final = 5_000_000
 """A device that does not answer is asked again after a pause that doubles: its silence costs the others ever less. The
 first pause is longer than an answer can be late, so that no answer is taken for that to a later request."""
 
+MUTE_AFTER: Final = 2
+"""A device that answers all but the function that tells what it is, is asked so often for that: one may be lost."""
+
 MAX_INPUT_SPAN: Final = 256
 """Inputs of one device that lie so close are read together."""
 
@@ -66,9 +69,13 @@ def plan(devices: Iterable[ModbusChannel]) -> list[_Poll]:
 
 
 def _identifying(devices: Iterable[ModbusChannel]) -> list[_Poll]:
-    """The queries that tell which devices these are, one for each that can tell."""
-    queries = {channel.slave: (query, channel) for channel in devices if (query := identity_query_of(channel))}
-    return [_Poll(query, [channel], identifies=True) for query, channel in queries.values()]
+    """The queries that tell which devices these are, one for each: by registers, where any channel knows of some."""
+    polls: dict[int, _Poll] = {}
+    for channel in devices:
+        query = identity_query_of(channel)
+        if channel.slave not in polls or query.function is not Function.READ_DEVICE_IDENTIFICATION:
+            polls[channel.slave] = _Poll(query, [channel], identifies=True)
+    return list(polls.values())
 
 
 def _joined(query: Query, polls: Iterable[_Poll]) -> _Poll | None:
@@ -83,8 +90,9 @@ def _joined(query: Query, polls: Iterable[_Poll]) -> _Poll | None:
 class ModbusSession(MeasuringSession):
     """One connection; see readers.port.link.Session.
 
-    The standard knows no identity; where a profile does, `known` is what each slave called itself before. Another one
-    under its address is not used.
+    `known` is what each slave called itself before; another one under its address is not used. Few devices know the
+    function that tells ("" in `known`: it does not), and some do not even refuse it: one whose profile has no registers
+    for that is asked once it has shown that it is there.
     """
 
     def __init__(
@@ -96,9 +104,15 @@ class ModbusSession(MeasuringSession):
         self._settings = settings
         self._codec: RtuCodec | TcpCodec = TcpCodec() if settings.is_tcp else RtuCodec()
         self._polls = plan(settings.devices)
-        self._can_tell = frozenset(poll.query.slave for poll in self._polls if poll.identifies)
-        # Of whom it is not known, or not known any more, which device it is; and whose is another one.
-        self._unnamed = set(self._can_tell)
+        tells = [poll.query for poll in self._polls if poll.identifies and self.identities.get(poll.query.slave) != ""]
+        self._by_registers = {
+            query.slave for query in tells if query.function is not Function.READ_DEVICE_IDENTIFICATION
+        }
+        self._by_function = {query.slave for query in tells} - self._by_registers
+        # Of whom it is not known, or not known any more, which device it is: those that are asked for it next, and
+        # those that have to show first that they are there. And whose is another one.
+        self._unnamed = set(self._by_registers)
+        self._unseen = set(self._by_function)
         self._strange: dict[int, Fault] = {}
         self._gap_us = 0 if settings.is_tcp else max(SHORTEST_GAP_US, round(GAP_BITS / baudrate * 1e6))
         self._asked: _Poll | None = None
@@ -175,12 +189,20 @@ class ModbusSession(MeasuringSession):
 
     def _fail(self, poll: _Poll) -> None:
         """Nothing came back in time, or a gateway says so."""
+        slave = poll.query.slave
+        if poll.identifies and slave in self._by_function:
+            poll.failures += 1
+            if poll.failures >= MUTE_AFTER:
+                self._name(poll, "")  # it is there: only this it does not answer
+            return
         pause_us = min(LONGEST_PAUSE_US, FIRST_PAUSE_US << min(poll.failures, 8))
         poll.failures += 1
         # Whoever answers next under this address may be another one.
-        self._unnamed |= self._can_tell & {poll.query.slave}
+        self._unnamed |= self._by_registers & {slave}
+        self._unnamed -= self._by_function & {slave}
+        self._unseen |= self._by_function & {slave}
         for other in self._polls:
-            if other.query.slave == poll.query.slave:
+            if other.query.slave == slave:
                 other.due_us = max(other.due_us, self.now_us + pause_us)
 
     def _take(self, poll: _Poll, answer: Answer) -> None:
@@ -190,6 +212,9 @@ class ModbusSession(MeasuringSession):
         poll.failures = 0
         if poll.identifies:
             self._identify(poll, answer)
+            return
+        if poll.query.slave in self._unseen:
+            self._meet(poll)
             return
         busy = answer.exception in WAITING
         if answer.exception is not None and not busy:
@@ -207,7 +232,7 @@ class ModbusSession(MeasuringSession):
                 self._debounce(poll, channel, answer.inputs)
 
     def _identify(self, poll: _Poll, answer: Answer) -> None:
-        """Which device is this? One that does not tell is as good as one that cannot."""
+        """Which device is this? One that has never told is as good as one that cannot."""
         slave = poll.query.slave
         poll.due_us = self.now_us
         if answer.exception in WAITING:
@@ -216,16 +241,35 @@ class ModbusSession(MeasuringSession):
                 self.channels.heard(channel.channel, self.now_us)
                 self._tell_trouble(channel, WeightCondition.BUSY)
             return
-        if answer.exception is None:
-            found = identity_of(poll.channels[0], answer.registers)
+        self._name(poll, identity_of(poll.channels[0], answer) if answer.exception is None else "")
+
+    def _meet(self, poll: _Poll) -> None:
+        """It is there; before what it says is used, it is asked which device it is."""
+        slave = poll.query.slave
+        self._unseen.discard(slave)
+        self._unnamed.add(slave)
+        poll.due_us = self.now_us
+        for channel in (each for each in self._settings.devices if each.slave == slave):
+            self.channels.heard(channel.channel, self.now_us)
+        for other in self._polls:
+            if other.identifies and other.query.slave == slave:
+                other.due_us = self.now_us
+
+    def _name(self, poll: _Poll, found: str) -> None:
+        """It has said what it is ("": nothing), and is used if that is what it said before."""
+        slave = poll.query.slave
+        poll.failures = 0
+        if found or slave in self._by_function:
             expected = self.identities.setdefault(slave, found)
             if found != expected:
-                poll.due_us += LONGEST_PAUSE_US
+                poll.due_us = self.now_us + LONGEST_PAUSE_US
                 place = f"slave {slave} of {self._settings.address}"
-                self._strange[slave] = port_faults.another_device(place, expected, found)
+                self._strange[slave] = port_faults.another_device(place, expected, found or "nothing of itself")
                 self.notices.note(self._strange[slave], once=True)
                 return
         self._unnamed.discard(slave)
+        if not found:
+            self._by_function.discard(slave)
         self._strange.pop(slave, None)
 
     def _debounce(self, poll: _Poll, channel: ModbusChannel, inputs: tuple[bool, ...]) -> None:

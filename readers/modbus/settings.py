@@ -69,6 +69,8 @@ class ModbusChannel:
     decimal and unit g: 1234.5 g). `address`: the register or input, counted from 0, where the profile has none of its
     own; `registers` and `word_order`: which table it is in, and how a float's halves follow each other. `scale`:
     degrees Celsius in one count of a temperature register. `cell` 1..4: which scale of a transmitter for four.
+    `identity_address`: the first of `identity_count` registers, in the table `identity_registers`, that tell the device
+    from another one of its kind, such as a serial number.
     """
 
     channel: int
@@ -82,6 +84,9 @@ class ModbusChannel:
     word_order: WordOrder = WordOrder.BIG
     scale: float | None = None
     cell: int | None = None
+    identity_address: int | None = None
+    identity_count: int = 2
+    identity_registers: Registers = Registers.HOLDING
 
     def __post_init__(self) -> None:
         """Raises ValueError, in words for a person, where these do not fit each other."""
@@ -129,6 +134,9 @@ class ModbusSettings:
         numbers = [device.channel for device in self.devices]
         if len(set(numbers)) != len(numbers):
             raise ValueError("expected each channel once")
+        told = {(one.slave, one.identity_address) for one in self.devices if one.identity_address is not None}
+        if len({slave for slave, _ in told}) != len(told):
+            raise ValueError("expected one identity_address a slave")
         if self.timeout_s >= self.silence_s:
             raise ValueError("expected timeout_s below silence_s")
 

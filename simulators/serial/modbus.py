@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from simulators.serial.scales import UNIT_GRAMS, Pan
 
 READ_INPUTS, READ_HOLDING, READ_INPUT_REGISTERS = 2, 3, 4
+# "Encapsulated interface transport", whose sub-function 14 reads what a device calls itself.
+TRANSPORT, READ_IDENTIFICATION = 0x2B, 0x0E
 REQUEST_BYTES = 8
+IDENTIFICATION_REQUEST_BYTES = 7
 
 
 def crc16(data: bytes) -> bytes:
@@ -38,7 +41,18 @@ class Slave:
     hurt: int = 0
     # Its next answers carry this function instead of the one that was asked.
     answers_as: int | None = None
+    # Vendor, product code and revision; without them it refuses the question, or does not even do that.
+    names: Sequence[str] = ()
+    ignores_names: bool = False
     asked: int = 0
+
+    def identification(self) -> bytes:
+        """The PDU that says what it is."""
+        self.asked += 1
+        if not self.names:
+            return bytes([TRANSPORT | 0x80, 1])
+        objects = b"".join(bytes([number, len(name)]) + name.encode() for number, name in enumerate(self.names))
+        return bytes([TRANSPORT, READ_IDENTIFICATION, 1, 1, 0, 0, len(self.names)]) + objects
 
     def answer(self, function: int, start: int, count: int) -> bytes:
         """The PDU that it sends back."""
@@ -114,6 +128,10 @@ def dini_argeo_4(address: int, pans: Sequence[Pan], *, unit: str = "g", decimals
     return Slave(address, {READ_HOLDING: words})
 
 
+def _length(request: bytes) -> int:
+    return IDENTIFICATION_REQUEST_BYTES if request[1] == TRANSPORT else REQUEST_BYTES
+
+
 class ModbusLine:
     """Everything that hangs on one pair of wires. Requests are told apart by their length and CRC."""
 
@@ -129,20 +147,23 @@ class ModbusLine:
         """Requests of the host."""
         said: list[tuple[float, bytes]] = [(0.0, data)] if self.echoes and data else []
         self._pending += data
-        while len(self._pending) >= REQUEST_BYTES:
-            request = self._pending[:REQUEST_BYTES]
+        while len(self._pending) >= 2 and len(self._pending) >= (length := _length(self._pending)):
+            request = self._pending[:length]
             if crc16(request[:-2]) != request[-2:]:
                 self._pending = self._pending[1:]
                 continue
-            self._pending = self._pending[REQUEST_BYTES:]
+            self._pending = self._pending[length:]
             slave = self.slaves.get(request[0])
-            if slave is not None and not slave.dead:
+            if slave is not None and not slave.dead and not (slave.ignores_names and request[1] == TRANSPORT):
                 said.append((slave.lag_s, self._frame(slave, request)))
         return said
 
     def _frame(self, slave: Slave, request: bytes) -> bytes:
-        start, count = int.from_bytes(request[2:4], "big"), int.from_bytes(request[4:6], "big")
-        body = bytes([slave.address]) + slave.answer(request[1], start, count)
+        if request[1] == TRANSPORT:
+            answer = slave.identification()
+        else:
+            answer = slave.answer(request[1], int.from_bytes(request[2:4], "big"), int.from_bytes(request[4:6], "big"))
+        body = bytes([slave.address]) + answer
         frame = bytearray(body + crc16(body))
         if slave.hurt:
             slave.hurt -= 1

@@ -186,3 +186,29 @@ def test_a_stream_that_is_no_modbus_tcp(data: bytes) -> None:
     codec.request(QUERY)
     assert codec.answer(data, QUERY) is None
     assert codec.broken
+
+
+NAMES = Query(7, Function.READ_DEVICE_IDENTIFICATION)
+
+
+def test_what_a_device_calls_itself_cut_at_every_byte() -> None:
+    """The frame of the standard's own example (6.21), with the CRC of a line."""
+    said = bytes.fromhex("072b0e010100000300") + b"\x16Company identification" + b"\x01\x0fProduct code XX"
+    said += b"\x02\x05V2.11"
+    said += crc16(said)
+    for at in range(len(said) + 1):
+        codec = awaiting(NAMES)
+        first, second = codec.answer(b"\x07" + said[:at], NAMES), codec.answer(said[at:], NAMES)
+        assert (first or second) == Answer(identification="Company identification Product code XX V2.11")
+        assert codec.junk_bytes == 1
+
+
+@pytest.mark.parametrize("count", [0, 3, 255])
+def test_a_device_that_says_more_of_itself_than_there_is_says_nothing(count: int) -> None:
+    body = bytes.fromhex("072b0e01010000") + bytes([count]) + b"\x00\xffA" * count
+    codec = awaiting(NAMES)
+    found = codec.answer(body + crc16(body), NAMES)
+    assert found == (Answer() if count == 0 else None)
+    assert codec.answer(bytes(2_000), NAMES) is None
+    refusal = bytes([7, 0xAB, 1])
+    assert codec.answer(refusal + crc16(refusal), NAMES) == Answer(exception=1)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import minimalmodbus
 import pytest
+from pymodbus.pdu.device import ModbusDeviceIdentification
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from gateway.broker import free_port
 from gateway.clock import SystemClock
 from readers.modbus.driver import ModbusDriver
 from readers.modbus.settings import ModbusChannel, ModbusSettings, Profile, Registers
@@ -174,13 +176,14 @@ async def test_another_client_understands_our_simulated_line(tmp_path: Path) -> 
 
 
 @asynccontextmanager
-async def pymodbus_server() -> AsyncIterator[int]:
-    """Somebody else's device: the registers of a LAUMAS transmitter, and a temperature."""
+async def pymodbus_server(port: int = 0, product: str = "") -> AsyncIterator[int]:
+    """Somebody else's device: the registers of a LAUMAS transmitter, and a temperature; what it calls itself."""
     holding = SimData(6, values=[0x0800, 0, 1005, 0, 1000], datatype=DataType.REGISTERS)
     inputs = SimData(0, values=[215], datatype=DataType.REGISTERS)
     no_bits = SimData(0, values=[False] * 16, datatype=DataType.BITS)
     device = SimDevice(1, simdata=([no_bits], [no_bits], [holding], [inputs]))
-    server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+    itself = ModbusDeviceIdentification(info_name={"VendorName": "Acme", "ProductCode": product})
+    server = ModbusTcpServer(device, address=("127.0.0.1", port), identity=itself)
     await server.listen()
     try:
         yield server.transport.sockets[0].getsockname()[1]
@@ -206,6 +209,22 @@ async def test_somebody_elses_server_over_tcp() -> None:
     assert told(sink) == {(1, STABLE, 100.5)}
     assert {sample.value for sample in sink.inputs} == {21.5}
     assert sink.notices == []
+
+
+async def test_somebody_elses_server_is_told_from_another_one_by_its_identification() -> None:
+    port, sink = free_port(HOST), Collector()
+    temperature = ModbusChannel(2, 1, Profile.TEMPERATURE, address=0, registers=Registers.INPUT, scale=0.1)
+    settings = ModbusSettings(PortSettings(f"socket://{HOST}:{port}"), (temperature,), is_tcp=True, silence_s=0.5)
+    ours = ModbusDriver("r", settings, SystemClock())
+    async with pymodbus_server(port, "T-4"), running(ours, sink):
+        await sink.until(lambda: bool(sink.inputs))
+    sink.events.clear()
+    async with pymodbus_server(port, "T-5"):
+        fault = await ending(ours, sink)
+    assert (fault.kind, [sample for sample in sink.inputs if sample.value is not None]) == ("another_device", [])
+    assert "'Acme T-5', not 'Acme T-4'" in fault.text
+    async with pymodbus_server(port, "T-4"), running(ours, sink):
+        await sink.until(lambda: any(sample.value == 21.5 for sample in sink.inputs))
 
 
 async def test_what_is_no_modbus_tcp_is_told_so() -> None:

@@ -54,9 +54,9 @@ def test_queries_are_joined_where_they_can_be() -> None:
     far = ModbusChannel(20, 9, Profile.INPUTS, address=5000)
     polls = plan((scale(1, 3), both, *slots, far))
     asked = [(poll.query.slave, poll.query.address, poll.query.count) for poll in polls]
-    assert asked == [(3, 1, 3), (3, 6, 5), (9, 0, 8), (9, 5000, 1)]
-    assert [len(poll.channels) for poll in polls[1:]] == [2, 3, 1]
-    assert [poll.identifies for poll in polls] == [True, False, False, False]
+    assert asked == [(3, 1, 3), (9, 0, 0), (3, 6, 5), (9, 0, 8), (9, 5000, 1)]
+    assert [len(poll.channels) for poll in polls[2:]] == [2, 3, 1]
+    assert [poll.identifies for poll in polls] == [True, True, False, False, False]
 
 
 def test_several_devices_on_one_line() -> None:
@@ -100,7 +100,7 @@ def test_a_transmitter_for_four_scales_is_asked_once_for_all(quantity: Quantity)
         (WeightCondition.MOVING, 30.0),
         (WeightCondition.OVERLOAD, None),
     ]
-    assert slave.asked <= 21
+    assert slave.asked <= 23
 
 
 def test_one_request_on_the_wire_at_a_time_and_silence_before_the_next() -> None:
@@ -276,3 +276,74 @@ def test_a_transmitter_that_does_not_tell_its_name_is_used_all_the_same() -> Non
     loop.turn(2)
     assert ({sample.grams for sample in weights(loop, 1)}, kinds(loop)) == ({3.0}, [])
     assert {sample.grams for sample in weights(loop, 2)} == {4.0}
+
+
+def named(grams: float, *names: str) -> Slave:
+    slave = dini_argeo(2, Pan(grams))
+    slave.names = names
+    return slave
+
+
+def test_what_a_device_calls_itself_by_the_standard_tells_it_from_another_one() -> None:
+    devices = scale(1, 1), scale(2, 2, Profile.DINI_ARGEO)
+    loop = connected(devices, [laumas(1, Pan(3.0)), named(4.0, "Acme", "W1", "2.0")])
+    loop.turn(2)
+    assert isinstance(loop.device, ModbusLine)
+    assert weights(loop, 2)[-1].grams == 4.0
+    for other in (named(9.0, "Acme", "W2", "2.0"), named(9.0)):
+        loop.device.slaves[2].dead = True
+        loop.turn(1)
+        loop.device.slaves[2] = other
+        loop.turn(1.5)
+        assert weights(loop, 2)[-1].grams == 4.0
+        assert kinds(loop)[-1] == "another_device"
+        loop.device.slaves[2] = named(4.0, "Acme", "W1", "2.0")
+        loop.turn(6)
+        assert weights(loop, 2)[-1].at_us > loop.clock.at_us - 500_000
+    told = [notice.fault.text for notice in loop.notices]
+    assert ["'Acme W2 2.0', not 'Acme W1 2.0'" in told[0], "'nothing of itself'" in told[-1]] == [True, True]
+
+
+def test_a_device_that_ignores_the_question_is_used_and_asked_no_more() -> None:
+    slave = dini_argeo(2, Pan(4.0))
+    slave.ignores_names = True
+    loop = connected((scale(2, 2, Profile.DINI_ARGEO), scale(1, 1)), [slave, laumas(1, Pan(3.0))])
+    loop.turn(2)
+    assert isinstance(loop.session, ModbusSession)
+    assert (weights(loop, 2)[-1].grams, kinds(loop)) == (4.0, [])
+    assert loop.session.identities == {1: "type 13 serial 1234", 2: ""}
+    assert longest_gap_s(weights(loop, 1)) < 0.7, "its silence costs the other little"
+    asked, identities = slave.asked, loop.session.identities
+    settings = ModbusSettings(PORT, (scale(2, 2, Profile.DINI_ARGEO),))
+    again = Loopback(ModbusSession("r", settings, BAUDRATE, identities), ModbusLine([slave]), TurnedClock())
+    again.turn(1)
+    assert slave.asked - asked == len(weights(again, 2)), "not a question but for its weight"
+
+
+def test_one_lost_answer_makes_no_device_mute() -> None:
+    slave = named(4.0, "Acme", "W1")
+    loop = connected((scale(2, 2, Profile.DINI_ARGEO),), [slave])
+    loop.turn(0.01)
+    slave.hurt = 1
+    loop.turn(2)
+    assert isinstance(loop.session, ModbusSession)
+    assert loop.session.identities == {2: "Acme W1"}
+
+
+def test_registers_that_the_technician_names_tell_a_device_from_another_one() -> None:
+    def slot(serial: int) -> Slave:
+        return Slave(7, {READ_INPUT_REGISTERS: lambda: {100: 0, 101: serial}}, lambda: {0: True})
+
+    eye = ModbusChannel(1, 7, Profile.INPUTS, address=0, identity_address=100, identity_registers=Registers.INPUT)
+    loop = connected((eye,), [slot(11)])
+    loop.turn(1)
+    assert isinstance(loop.device, ModbusLine)
+    assert inputs(loop, 1)[-1] == 1.0
+    loop.device.slaves[7].dead = True
+    loop.turn(1)
+    loop.device.slaves[7] = slot(12)
+    loop.turn(1.5)
+    assert kinds(loop) == ["another_device"]
+    assert "register 101 12" in loop.notices[0].fault.text
+    with pytest.raises(ValueError, match="one identity_address a slave"):
+        ModbusSettings(PORT, (eye, ModbusChannel(2, 7, Profile.INPUTS, address=1, identity_address=5)))
