@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 from config.base import GTIN_PATTERN, Identifier, Section, check_digit
 from config.fields import given, keys_of, names_of
 from gateway.domain.countable import refusals
-from gateway.domain.params import Bin, Sensor, ShelfParams, Sku
+from gateway.domain.params import GAUGES, Bin, Sensor, ShelfParams, Sku
 
 # A channel is the port of a reader, of which LLRP has 16 bits; boards count from 0.
 MAX_CHANNEL = 65_535
@@ -34,6 +34,7 @@ SKU_KEYS = names_of(Sku, without=SKU_OWN)
 SHELF_KEYS = names_of(ShelfParams)
 BIN_OWN = frozenset({"reader", "channel", "zone", "skus", "params", "cells", "slots"})
 BIN_KEYS = names_of(Bin, without=BIN_OWN)
+OF_GAUGES = frozenset({"sensor", "open_value", "blind_s"})
 
 
 class SkuBase(Section):
@@ -61,6 +62,9 @@ class ChannelBase(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.is_gauge:
+            self._senses()
+            return self
         if self.part_of is not None and (self.is_bin or given(self, SKU_KEYS | SHELF_KEYS | BIN_KEYS)):
             raise ValueError("expected nothing but zone and cell_mm beside part_of: its bin says the rest")
         if self.gtin is not None and self.skus:
@@ -73,11 +77,22 @@ class ChannelBase(Section):
             self._counts()
         return self
 
+    def _senses(self) -> None:
+        """Raises ValueError where more is said of a door or a temperature than there is to say."""
+        strange = sorted(given(self, SKU_KEYS | SHELF_KEYS | BIN_KEYS).keys() - OF_GAUGES)
+        if self.gtin is not None or self.skus or self.part_of is not None or self.cell_mm is not None or strange:
+            other = strange[0] if strange else "cell_mm"
+            raise ValueError(f"expected no product, nor part_of or {other}, beside sensor {self.sensor}")
+        if self.sensor is not Sensor.DOOR and "open_value" in given(self, BIN_KEYS):
+            raise ValueError("expected open_value beside sensor door only")
+
     def _counts(self) -> None:
         """Raises ValueError where its sensor cannot count what lies there."""
         each = self.bin("", ())
         if len({sku.gtin for sku in each.skus}) < len(each.skus):
             raise ValueError("expected each product once")
+        if "open_value" in given(self, BIN_KEYS):
+            raise ValueError("expected open_value beside sensor door only")
         if each.sensor is not Sensor.WEIGHT and (len(each.skus) > 1 or self.cell_mm is not None):
             raise ValueError(f"expected one product and no cell_mm beside sensor {each.sensor}")
         is_pusher = each.sensor is Sensor.PUSHER
@@ -87,6 +102,11 @@ class ChannelBase(Section):
             raise ValueError("expected lane_mm as [from, to]")
         if self.cell_mm is None:
             refuse(each)
+
+    @property
+    def is_gauge(self) -> bool:
+        """A door or a temperature: it is told, and counts nothing."""
+        return self.sensor in GAUGES
 
     @property
     def is_bin(self) -> bool:
@@ -115,13 +135,13 @@ def refuse(each: Bin) -> None:
 
 def bins_of(reader: str, channels: Sequence[ChannelBase]) -> tuple[Bin, ...]:
     """The bins of a reader's channels. Raises ValueError where parts do not fit their bin."""
-    bins = {each.channel: each for each in channels if each.is_bin}
+    bins = {each.channel: each for each in channels if each.is_bin or each.is_gauge}
     parts: dict[int, list[ChannelBase]] = {number: [] for number in bins}
     for part in channels:
         if part.part_of is None:
             continue
         whole = bins.get(part.part_of)
-        if whole is None:
+        if whole is None or whole.is_gauge:
             raise ValueError(f"channel {part.channel}: expected part_of to name a channel with a product")
         if part.zone != whole.zone:
             raise ValueError(f"channel {part.channel}: expected the zone of channel {whole.channel}")

@@ -126,6 +126,7 @@ RULES: dict[str, dict[str, Any]] = {
     "disagree_s": _duration("How long tags and shelf may differ before an alert."),
     "sensor": {"strict": False, "description": "What the bin counts with."},
     "empty_mm": {"ge": 0, "le": MAX_MM, "description": "Where a pusher stands when nothing is left."},
+    "open_value": {"ge": 0, "le": 1, "description": "What the contact of an open door says."},
     "pitch_mm": {"gt": 0, "le": MAX_MM, "description": "How much closer it stands for each piece."},
     # gateway.domain.params.PresenceParams
     "observed_reads": {"ge": 1, "le": 1000, "description": "Reads after which a tag counts."},

@@ -10,10 +10,10 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 from config.base import AntennaPort, Identifier, Section
 from config.bins import ChannelBase, ChannelSection, bins_of
 from config.fields import given, keys_of, names_of
-from gateway.domain.params import Bin
+from gateway.domain.params import Bin, Sensor
 from readers.chafon.settings import ChafonSettings
 from readers.m100.settings import M100Settings
-from readers.modbus.settings import ModbusChannel, ModbusSettings, line_of
+from readers.modbus.settings import ModbusChannel, ModbusSettings, Profile, line_of
 from readers.port.settings import PortSettings
 from readers.scales.settings import LineProfile, ScaleSettings
 
@@ -80,8 +80,8 @@ class ScaleBase(Section):
 
     @property
     def zones(self) -> dict[int, str]:
-        """Channel -> zone."""
-        return {each.channel: each.zone for each in self.channels}
+        """Channel -> zone, of those that count there."""
+        return {each.channel: each.zone for each in self.channels if not each.is_gauge}
 
     def bins(self) -> tuple[Bin, ...]:
         """What is counted on its channels. Raises ValueError where it cannot be."""
@@ -104,9 +104,19 @@ class ModbusBase(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        self._sense()
         self.settings()
         self.bins()
         return self
+
+    def _sense(self) -> None:
+        """Raises ValueError where a door or a temperature is none by its profile."""
+        for each in self.channels:
+            profile = given(each, MODBUS_CHANNEL_KEYS)["profile"]
+            if (profile is Profile.TEMPERATURE) != (each.sensor is Sensor.TEMPERATURE):
+                raise ValueError(f'channel {each.channel}: expected sensor = "temperature" beside profile temperature')
+            if each.sensor is Sensor.DOOR and profile is not Profile.INPUTS:
+                raise ValueError(f"channel {each.channel}: expected profile inputs beside sensor door")
 
     def settings(self) -> ModbusSettings:
         """Its driver's settings. Raises ValueError where they do not fit each other."""
@@ -120,8 +130,8 @@ class ModbusBase(Section):
 
     @property
     def zones(self) -> dict[int, str]:
-        """Channel -> zone."""
-        return {each.channel: each.zone for each in self.channels}
+        """Channel -> zone, of those that count there."""
+        return {each.channel: each.zone for each in self.channels if not each.is_gauge}
 
     def bins(self) -> tuple[Bin, ...]:
         """What is counted on its channels. Raises ValueError where it cannot be."""

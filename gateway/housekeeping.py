@@ -5,7 +5,8 @@ import logging
 import sqlite3
 
 from gateway.alerts import AlertKind
-from gateway.domain.zones import US_PER_S, antenna_works
+from gateway.domain.params import GAUGES, Sensor
+from gateway.domain.zones import US_PER_S, Antenna, antenna_works
 from gateway.ledger import TRIM_AT_SHARE, Trimmed
 from gateway.parts import Parts
 
@@ -25,6 +26,7 @@ class Housekeeping:
         self._parts = parts
         self._trimmed_s = 0.0
         self._dropped_reads = 0
+        self._mute_gauges: set[Antenna] = set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -76,20 +78,29 @@ class Housekeeping:
         """A bin that answers and cannot be counted; of one that does not answer its reader tells."""
         parts = self._parts
         now_us = parts.clock.monotonic_us()
-        for antenna in parts.shelves.bins:
+        for gone in self._mute_gauges - parts.shelves.bins.keys():
+            parts.alerts.clear(AlertKind.ANTENNA_DOWN, f"{gone[0]}:{gone[1]}")
+        self._mute_gauges &= parts.shelves.bins.keys()
+        for antenna, each in parts.shelves.bins.items():
             member = parts.fleet.members.get(antenna[0])
-            if member is None or not antenna_works(member.state.condition, member.state.antennas, antenna[1]):
+            # A gauge is no antenna of its zone, so nobody else tells that it says nothing.
+            is_gauge = each.params.sensor in GAUGES
+            known = {} if is_gauge or member is None else member.state.antennas
+            if member is None or not antenna_works(member.state.condition, known, antenna[1]):
                 continue
             subject = f"{antenna[0]}:{antenna[1]}"
             reason = parts.shelves.blind.get(antenna)
             if reason is None:
                 parts.alerts.clear(AlertKind.ANTENNA_DOWN, subject)
             elif now_us - parts.shelves.blind_since_us[antenna] > STALE_ALERT_S * US_PER_S:
-                hint = (
-                    "look at the shelf and its scale; its count is marked until it can be relied upon. "
-                    f"You have counted it: tallygate shelf recount {subject} PIECES"
-                )
-                parts.alerts.raise_(AlertKind.ANTENNA_DOWN, subject, f"this shelf cannot be counted: {reason}", hint)
+                text = f"this shelf cannot be counted: {reason}"
+                hint = "look at the shelf and its sensor; its count is marked until it can be relied upon"
+                if is_gauge:
+                    self._mute_gauges.add(antenna)
+                    text, hint = f"this sensor cannot be read: {reason}", "look at it and its cable; counts go on"
+                elif each.params.sensor is Sensor.WEIGHT:
+                    hint += f". If you have counted it: tallygate shelf recount {subject} PIECES"
+                parts.alerts.raise_(AlertKind.ANTENNA_DOWN, subject, text, hint)
 
     def _watch_zones(self) -> None:
         """A zone that stays stale is worth an alert; a reader that connects again at once is not."""

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Metric, PlatformCollector, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from gateway.domain.gauge import Gauge
 from gateway.domain.weight import WeightBin
 from gateway.domain.zones import ZoneState
 from gateway.parts import Parts
@@ -121,9 +122,16 @@ class GatewayCollector(Collector):
         trusted = GaugeMetricFamily(
             "tallygate_shelf_trusted", "1 while a bin's count can be relied upon.", labels=labels
         )
+        celsius = GaugeMetricFamily("tallygate_shelf_celsius", "The temperature at a shelf.", labels=labels)
+        is_open = GaugeMetricFamily("tallygate_shelf_door_open", "1 while a door stands open.", labels=labels)
         steps: Counter[str] = Counter()
         for (reader, channel), each in shelves.bins.items():
             place = [reader, str(channel)]
+            if isinstance(each, Gauge):
+                if each.value is not None:
+                    told, value = (celsius, each.value) if each.is_open is None else (is_open, float(each.is_open))
+                    told.add_metric(place, value)
+                continue
             pieces.add_metric(place, sum(count for _, count, _ in each.counts()))
             trusted.add_metric(place, float((reader, channel) not in shelves.blind))
             if isinstance(each, WeightBin):
@@ -131,7 +139,7 @@ class GatewayCollector(Collector):
                     weight.add_metric(place, each.grams)
                 steps.update({verdict.value: count for verdict, count in each.counting.verdicts.items()})
                 steps["reconciled"] += each.counting.reconciled
-        yield from (weight, pieces, trusted)
+        yield from (weight, pieces, trusted, celsius, is_open)
         yield _counter("shelf_steps", "Changes of weight, by how well they were understood.", "reason", steps)
         yield CounterMetricFamily(
             "tallygate_unmapped_samples", "Values of channels without a product.", shelves.unmapped_samples

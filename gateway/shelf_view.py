@@ -1,7 +1,9 @@
 """A bin as plain JSON values, for the API and for people."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from gateway.domain.gauge import Gauge
 from gateway.domain.mixture import DOUBT, Mixture
 from gateway.domain.shelves import AnyBin
 from gateway.domain.weight import WeightBin
@@ -22,6 +24,10 @@ def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
             {"gtin": gtin, "pieces": pieces, "confirmed": confirmed} for gtin, pieces, confirmed in each.counts()
         ],
     }
+    if isinstance(each, Gauge):
+        shown["value"] = each.value
+        if each.is_open is not None:
+            shown["open"] = each.is_open
     if isinstance(each, WeightBin):
         shown["grams"] = None if each.grams is None else round(each.grams, 1)
         shown["still"] = each.still
@@ -31,6 +37,15 @@ def bin_view(each: AnyBin, trouble: str | None) -> dict[str, Any]:
             shown["stories"] = _stories(each, each.counting)
         shown["unit_weights_g"] = {product.sku.gtin: round(product.unit_g, 2) for product in each.products}
     return shown
+
+
+def shows(view: Mapping[str, Any]) -> str:
+    """What a bin's sensor shows, in a word or two."""
+    if view.get("grams") is not None:
+        return f"{view['grams']:,.0f} g"
+    if "open" in view:
+        return "open" if view["open"] else "closed"
+    return "" if view.get("value") is None else f"{view['value']:.1f} °C"
 
 
 def _stories(each: WeightBin, counting: Mixture) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from gateway.cli.output import ExitCode, JsonOption, fail, print_json, table
 from gateway.cli.run import DEFAULT_CONFIG
 from gateway.cli.shelf_recount import recount
 from gateway.domain.shelves import Shelves
-from gateway.shelf_view import bin_view
+from gateway.shelf_view import bin_view, shows
 
 
 class Action(StrEnum):
@@ -125,18 +125,17 @@ def _directly(config: Config, timeout_s: float) -> list[dict[str, Any]]:
 def _for_people(found: Iterable[dict[str, Any]]) -> str:
     rows = []
     for each in found:
-        grams = each.get("grams")
         pieces = ", ".join(f"{product['pieces']} of {product['gtin']}" for product in each["products"])
         rows.append(
             (
                 f"{each['reader']}:{each['channel']}",
                 each["zone"],
-                "" if grams is None else f"{grams:,.0f} g",
+                shows(each),
                 pieces or "-",
                 each["text"] or _doubt(each),
             )
         )
-    return table(("bin", "zone", "weight", "pieces", "note"), rows)
+    return table(("bin", "zone", "shows", "pieces", "note"), rows)
 
 
 def _doubt(each: dict[str, Any]) -> str:

@@ -164,11 +164,16 @@ class ItemParams:
 
 
 class Sensor(StrEnum):
-    """What a bin counts with."""
+    """What a bin counts with; a door and a temperature count nothing."""
 
     WEIGHT = "weight"
     PUSHER = "pusher"
     SLOTS = "slots"
+    DOOR = "door"
+    TEMPERATURE = "temperature"
+
+
+GAUGES = frozenset({Sensor.DOOR, Sensor.TEMPERATURE})
 
 
 class Precedence(StrEnum):
@@ -228,6 +233,7 @@ class Bin:
     - `cells`: channel -> position (mm) of each cell under one plate; the shift of the load tells the lane.
     - A pusher stands at `empty_mm` when nothing is left, and `pitch_mm` closer for each piece.
     - `slots`: the inputs of which each piece covers one.
+    - A door's contact is 0 or 1, `open_value` where it stands open. Doors and temperatures hold no product.
     """
 
     reader: str
@@ -240,6 +246,7 @@ class Bin:
     empty_mm: float = 0.0
     pitch_mm: float = 0.0
     slots: tuple[int, ...] = ()
+    open_value: int = 0
 
     @property
     def channels(self) -> tuple[int, ...]:

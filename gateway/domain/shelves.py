@@ -4,16 +4,17 @@ from collections.abc import Iterable, KeysView, Mapping
 
 from gateway.domain.countable import MOST_PIECES
 from gateway.domain.delta import StockKey
+from gateway.domain.gauge import Gauge
 from gateway.domain.inputs import InputBin
-from gateway.domain.params import Bin, Precedence, Sensor
+from gateway.domain.params import GAUGES, Bin, Precedence, Sensor
 from gateway.domain.records import BinRecord
 from gateway.domain.recount import Recount, RecountError
 from gateway.domain.stock import Tally
-from gateway.domain.weight import WeightBin
+from gateway.domain.weight import Blind, WeightBin
 from gateway.domain.zones import Antenna
 from readers.model import InputSample, WeightSample
 
-AnyBin = WeightBin | InputBin
+AnyBin = WeightBin | InputBin | Gauge
 
 
 class Shelves:
@@ -60,8 +61,7 @@ class Shelves:
                 record = records.get(antenna)
                 if record is not None and record.zone != params.zone:
                     record = None  # it stands elsewhere now: what lies on it is met anew
-                kept = WeightBin(params, record) if params.sensor is Sensor.WEIGHT else InputBin(params, record)
-                kept.changed = True
+                kept = _bin(params, record)
             self.bins[antenna] = kept
             self._bin_of.update(dict.fromkeys(((params.reader, channel) for channel in params.channels), kept))
         self._dropped = [antenna for antenna in self._dropped if antenna not in self.bins]
@@ -91,7 +91,7 @@ class Shelves:
         match each, sample:
             case WeightBin(), WeightSample():
                 each.feed(sample)
-            case InputBin(), InputSample():
+            case InputBin() | Gauge(), InputSample():
                 each.feed(sample)
             case _:
                 self.unmapped_samples += 1
@@ -99,8 +99,11 @@ class Shelves:
     def look(self, now_us: int) -> set[str]:
         """Which bins can be relied upon now; gives the readers of those of which that has changed."""
         before, self.blind = self.blind, {}
+        open_zones = {each.params.zone for each in self.bins.values() if isinstance(each, Gauge) and each.is_open}
         for antenna, each in self._bin_of.items():
             reason = each.blind(now_us)
+            if reason is Blind.RESTLESS and each.params.zone in open_zones:
+                reason = Blind.DOOR
             if reason is not None:
                 self.blind[antenna] = reason
                 self.blind_since_us.setdefault(antenna, now_us)
@@ -163,6 +166,15 @@ class Shelves:
         """The bins that are configured no longer and are to be forgotten on disk."""
         dropped, self._dropped = self._dropped, []
         return dropped
+
+
+def _bin(params: Bin, record: BinRecord | None) -> AnyBin:
+    """A bin at run time; what is new of it is to be written."""
+    if params.sensor in GAUGES:
+        return Gauge(params)
+    made = WeightBin(params, record) if params.sensor is Sensor.WEIGHT else InputBin(params, record)
+    made.changed = True
+    return made
 
 
 def _refuse(each: WeightBin, pieces: Mapping[str, int]) -> None:

@@ -55,6 +55,7 @@ class Blind(StrEnum):
     PAUSE = "it has stopped sending weights"
     MOVING = "it is not at rest"
     RESTLESS = "it does not come to rest: noise_g may be too small for it"
+    DOOR = "it does not come to rest, and a door of its zone stands open"
     RESET = "it shows nothing all at once: emptied unseen, or zeroed with its goods on"
     BELOW_ZERO = "it weighs less than empty: zeroed with goods on it, or something of its own was taken off"
     UNCOUNTED = "what lies on it cannot be counted: empty it once"

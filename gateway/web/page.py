@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from gateway.parts import Parts
+from gateway.shelf_view import shows
 from gateway.web import views
 
 RENEW_S = 2
@@ -48,7 +49,7 @@ def page(gateway: Parts) -> str:
     stock = [(row.gtin, row.zone, row.quantity, row.confirmed) for row in shown]
     more = len(rows) - len(shown)
     shelves = [
-        (f"{each['reader']}:{each['channel']}", each["zone"], each["state"], _grams(each), _pieces(each), each["text"])
+        (f"{each['reader']}:{each['channel']}", each["zone"], each["state"], shows(each), _pieces(each), each["text"])
         for each in views.shelves(gateway)
     ]
     alerts = [
@@ -64,15 +65,11 @@ def page(gateway: Parts) -> str:
         + _table("Alerts", ("severity", "kind", "subject", "what to do"), alerts, empty="None.")
         + _table("Zones", ("zone", "state", "readers", "note"), zones)
         + _table("Readers", ("reader", "state", "model", "address", "reads/s", "trouble"), readers)
-        + (_table("Shelves", ("bin", "zone", "state", "grams", "pieces", "note"), shelves) if shelves else "")
+        + (_table("Shelves", ("bin", "zone", "state", "shows", "pieces", "note"), shelves) if shelves else "")
         + _table("Stock", ("gtin", "zone", "quantity", "confirmed"), stock, empty="Nothing counted yet.")
         + (f'<p>{more} more rows: <a href="/api/stock">/api/stock</a></p>' if more else "")
         + "</body></html>"
     )
-
-
-def _grams(shelf: dict[str, Any]) -> str:
-    return "" if shelf.get("grams") is None else f"{shelf['grams']:.0f}"
 
 
 def _pieces(shelf: dict[str, Any]) -> str:

@@ -72,6 +72,35 @@ def test_everything_that_can_be_said_of_a_bin() -> None:
     )
 
 
+DOOR = channel(12, 'sensor = "door"', "open_value = 1")
+CELSIUS = channel(13, 'sensor = "temperature"')
+
+
+def test_doors_and_temperatures_count_nothing_and_are_no_antennas() -> None:
+    told = config(BOARD + PUSHER + DOOR + CELSIUS)
+    assert [(each.sensor, each.skus, each.open_value) for each in told.bins[1:]] == [
+        (Sensor.DOOR, (), 1),
+        (Sensor.TEMPERATURE, (), 0),
+    ]
+    assert told.readers[0].antennas == {9: "shelf-7"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (channel(12, 'sensor = "door"', f'gtin = "{GTIN}"'), "no product"),
+        (channel(12, 'sensor = "door"', "unit_weight_g = 5"), "unit_weight_g, beside sensor door"),
+        (channel(12, 'sensor = "door"', "part_of = 9"), "part_of"),
+        (CELSIUS + "open_value = 1", "beside sensor door only"),
+        (channel(9, f'gtin = "{GTIN}"', "unit_weight_g = 182", "open_value = 1"), "beside sensor door only"),
+        (channel(12, 'sensor = "door"', "open_value = 2"), "1"),
+        (DOOR + channel(13, "part_of = 12"), "part_of to name a channel with a product"),
+    ],
+)
+def test_what_no_door_or_temperature_has(text: str, words: str) -> None:
+    assert words in refused(BOARD + PRODUCT + text)
+
+
 def test_plates_slots_and_pushers() -> None:
     plate, slots, pusher = config(BOARD + PLATE + SLOTS + PUSHER + channel(11)).bins
     assert (plate.cells, plate.channels) == (((1, 0.0), (2, 600.0)), (1, 2))

@@ -30,6 +30,10 @@ def slotted(*channels: int, zone: str = "a") -> Bin:
     return Bin(READER, channels[0], zone, (Sku(GTINS[2]),), Sensor.SLOTS, slots=channels)
 
 
+def gauge(channel: int, sensor: Sensor, zone: str = "a", open_value: int = 0) -> Bin:
+    return Bin(READER, channel, zone, (), sensor, open_value=open_value)
+
+
 class HandScale:
     """Feeds one bin, ten values a second, with the noise of a good scale."""
 

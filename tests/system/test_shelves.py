@@ -15,6 +15,7 @@ from gateway.cli.replay_sources import CaptureSource
 from gateway.consumer.client import Consumer
 from gateway.daemon import Gateway
 from gateway.domain.zones import ZoneState
+from gateway.shelf_view import bin_view
 from gateway.trace.capturefile import CaptureFile
 from gateway.trace.recorder import Recorder
 from gateway.web.views import about
@@ -67,6 +68,14 @@ sensor = "slots"
 channel = 5
 zone = "shelf-8"
 part_of = 4
+[[readers.channels]]
+channel = 6
+zone = "shelf-8"
+sensor = "door"
+[[readers.channels]]
+channel = 7
+zone = "shelf-8"
+sensor = "temperature"
 """
 
 
@@ -211,13 +220,23 @@ async def test_another_configuration_of_a_running_gateway(rig: Rig, pan: Pan) ->
 
 async def test_a_board_with_cells_and_slots(rig: Rig, tmp_path: Path) -> None:
     cells = [Cell(1, Pan(500)), Cell(4, Pan(1), is_input=True), Cell(5, Pan(1), is_input=True)]
+    door, celsius = Cell(6, Pan(1), is_input=True), Cell(7, Pan(4.3), is_input=True)
+    cells += [door, celsius]
     with serial_bench(tmp_path / "port", ShelfBoard(cells)):
         async with rig.gateway(text(rig, BOARD)) as gateway, rig.consumer() as consumer:
             await eventually(lambda: ours(gateway) == {(OTHER, "shelf-8"): 2, (THIRD, "shelf-8"): 2})
             cells[0].pan.grams = 750
             cells[2].pan.grams = 0
             await reaches(gateway, consumer, {(OTHER, "shelf-8"): 3, (THIRD, "shelf-8"): 1})
+            door.pan.grams = 0
+            bins = gateway.line.shelves.bins
+            await eventually(lambda: bin_view(bins["board-8", 6], None).get("open") is True)
             await _shows_shelves(gateway)
+            # Who feels no cold counts all the same.
+            celsius.mute = True
+            await eventually(lambda: gateway.shelves.blind == {("board-8", 7): "it says nothing any more"})
+            await eventually(lambda: any("cannot be read" in text for text in blind(gateway)))
+            assert gateway.inventory.zones["shelf-8"].state is ZoneState.OK
 
 
 FIXTURES = f"""
@@ -326,7 +345,7 @@ async def _shows_shelves(gateway: Gateway) -> None:
     root = "http://{}:{}".format(*gateway.http_address)
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{root}/api/shelves") as answer:
-            scale, slots = await answer.json()
+            scale, slots, door, celsius = await answer.json()
         async with session.get(f"{root}/") as answer:
             page = await answer.text()
         async with session.get(f"{root}/metrics") as answer:
@@ -335,7 +354,12 @@ async def _shows_shelves(gateway: Gateway) -> None:
     assert (scale["state"], scale["still"], scale["unexplained_g"]) == ("ok", True, 0)
     assert scale["grams"] == pytest.approx(750, abs=1)
     assert (slots["sensor"], slots["products"][0]["pieces"]) == ("slots", 1)
+    assert (door["open"], celsius["value"], celsius["products"]) == (True, 4.3, [])
     assert f"3 of {OTHER}" in page
+    assert "<td>open</td>" in page
+    assert "<td>4.3 °C</td>" in page
+    assert 'tallygate_shelf_celsius{antenna="7",reader="board-8"} 4.3' in metrics
+    assert 'tallygate_shelf_door_open{antenna="6",reader="board-8"} 1.0' in metrics
     assert 'tallygate_shelf_pieces{antenna="1",reader="board-8"} 3.0' in metrics
     assert 'tallygate_shelf_trusted{antenna="4",reader="board-8"} 1.0' in metrics
     assert 'tallygate_shelf_steps_total{reason="sure"} 1.0' in metrics

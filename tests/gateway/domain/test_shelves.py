@@ -2,13 +2,15 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.params import Precedence, ShelfParams
+from gateway.domain.gauge import Gauge
+from gateway.domain.params import Precedence, Sensor, ShelfParams
 from gateway.domain.recount import RecountError
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Tally
+from gateway.domain.weight import Blind
 from gateway.domain.zones import US_PER_S
 from readers.model import InputSample, WeightCondition, WeightSample
-from tests.gateway.scales import GTINS, READER, pushed, show, sku, slotted, tell, weighed
+from tests.gateway.scales import GTINS, READER, gauge, pushed, show, sku, slotted, tell, weighed
 
 START_US = 1_000 * US_PER_S
 UNIT_G = 182.0
@@ -76,6 +78,39 @@ def test_every_channel_of_a_bin_is_blind_with_it() -> None:
     assert shelves.look(now_us) == {READER}
     assert shelves.look(now_us) == set()
     assert shelves.blind.keys() == {(READER, 21), (READER, 22)}
+
+
+def test_a_door_explains_why_a_bin_does_not_rest() -> None:
+    shelves = shop(weighed(channel=1), weighed(channel=2, zone="b"), gauge(7, Sensor.DOOR))
+    now_us = show(shelves, START_US, 7, c1=UNIT_G, c2=UNIT_G)
+    assert shelves.look(now_us) == {READER}
+    assert shelves.blind == {(READER, 7): "nothing was heard of it yet"}
+    for turn in range(1_300):
+        now_us = show(shelves, now_us, 0.1, c1=UNIT_G * (turn % 3), c2=UNIT_G * (turn % 3))
+        if turn % 40 == 0:
+            tell(shelves, now_us, 0.1, c7=0)
+    assert shelves.look(now_us) == {READER}
+    assert shelves.blind == {(READER, 1): Blind.DOOR, (READER, 2): Blind.RESTLESS}
+    tell(shelves, now_us, 0.1, c7=1)
+    shelves.look(now_us)
+    assert shelves.blind[READER, 1] == Blind.RESTLESS, "it is closed, and was not slammed for two minutes"
+    shelves.look(now_us + 60 * US_PER_S)
+    assert shelves.blind[READER, 7] == "it says nothing any more"
+
+
+@pytest.mark.parametrize(
+    ("open_value", "said", "is_open"), [(0, 0, True), (0, 1, False), (1, 1, True), (1, None, None)]
+)
+def test_what_a_door_says(open_value: int, said: float | None, is_open: bool | None) -> None:
+    shelves = shop(gauge(7, Sensor.DOOR, open_value=open_value), gauge(8, Sensor.TEMPERATURE))
+    tell(shelves, START_US, 1, c7=said, c8=-18.5)
+    door, celsius = shelves.bins.values()
+    assert isinstance(door, Gauge)
+    assert isinstance(celsius, Gauge)
+    assert (door.is_open, celsius.is_open, celsius.value) == (is_open, None, -18.5)
+    assert (shelves.changes(), shelves.take_records(), shelves.unmapped_samples) == ({}, [], 0)
+    with pytest.raises(RecountError):
+        shelves.recount((READER, 7), {}, START_US)
 
 
 def test_what_has_changed_is_to_be_written_once() -> None:
