@@ -20,6 +20,7 @@ from rich.text import Text
 
 from config.loader import parse
 from gateway.broker import BrokerError, free_port
+from gateway.cli.demo_rest import differences, lying
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json
 from gateway.clock import SystemClock
 from gateway.consumer.broker import BrokerAddress
@@ -38,9 +39,9 @@ HOST = "127.0.0.1"
 # How often the view is drawn, and JSON is printed.
 DRAW_S = 0.25
 REPORT_S = 1.0
-# After closing time: the last trips end within it, then the doors' silence has to be believed.
+# After closing time: the last trips end within it; then reads have to tell where things lie now, and silence who left.
 LAST_TRIPS_LIMIT_S = 20.0
-SETTLE_S = 10.0
+SETTLE_LIMIT_S = 40.0
 # The consumer is at most this far behind when everything is quiet.
 CONSUMER_LIMIT_S = 5.0
 ONLINE_LIMIT_S = 10.0
@@ -71,6 +72,8 @@ class Demo:
     phase: str = "opening"
     elapsed_s: float = 0.0
     errors: list[int] = field(default_factory=list)
+    settled_s: float | None = None
+    """How long after the last trip every count was right; None where one is not, or the store is open."""
 
     @property
     def reads(self) -> int:
@@ -104,6 +107,12 @@ class Demo:
             "count_error": self.count_error(),
         }
 
+    def differences(self) -> list[str]:
+        """Why items count elsewhere than they lie, if any does."""
+        zones, stock = self.gateway.inventory.zones, self.store.stock
+        epcs = ((thing.epc, zone) for zone in zones for thing in stock.within(zone) if thing.gtin is not None)
+        return differences(lying(epcs), self.gateway.inventory)
+
 
 def demo(
     seconds: Annotated[
@@ -117,7 +126,8 @@ def demo(
     """Shows the whole line at work on a simulated store.
 
     Two simulated LLRP readers, the gateway, a broker and a consumer; its stock is compared with the gateway's and with
-    the truth. After SECONDS the store closes: the last customers leave, the counts settle, the comparison is printed.
+    the truth. After SECONDS the store closes: the last customers leave, the counts settle, the comparison is printed,
+    and why a count still differs, if one does.
     """
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     try:
@@ -137,10 +147,13 @@ async def _demo(seconds: float | None, items: int, seed: int, *, as_json: bool) 
             await _play(demo_parts, stop, seconds)
     summary = demo_parts.report()
     summary["mean_count_error"] = round(sum(demo_parts.errors) / max(1, len(demo_parts.errors)), 2)
+    summary["settled_s"] = demo_parts.settled_s
+    summary["differences"] = demo_parts.differences()
     if as_json:
         print_json(summary)
     else:
-        Console(highlight=False).print(_summary(summary))
+        # Where the view is no terminal's, its last line has no end.
+        Console(highlight=False).print(f"\n{_summary(summary)}", soft_wrap=True)
 
 
 @asynccontextmanager
@@ -194,7 +207,12 @@ async def _play(parts: Demo, stop: asyncio.Event, seconds: float | None) -> None
             return
         waited_s += DRAW_S
     parts.phase = "settling"
-    await _passed(stop, SETTLE_S)
+    waited_s = 0.0
+    while parts.count_error() and waited_s < SETTLE_LIMIT_S:
+        if await _passed(stop, DRAW_S):
+            return
+        waited_s += DRAW_S
+    parts.settled_s = None if parts.count_error() else waited_s
 
 
 async def _passed(stop: asyncio.Event, seconds: float | None) -> bool:
@@ -265,7 +283,13 @@ def _view(parts: Demo, rate: float) -> Group:
     )
     if gateway.http_address:
         facts.append(f"\nstatus page: http://{HOST}:{gateway.http_address[1]}/", style="dim")
-    return Group(head, facts, _zone_table(parts), _delta_table(parts), Text("Ctrl-C ends it", style="dim"))
+    return Group(head, facts, _zone_table(parts), _delta_table(parts), Text(_footer(parts), style="dim"))
+
+
+def _footer(parts: Demo) -> str:
+    if parts.phase == "settling":
+        return "closed: waiting until the reads have told where everything lies; Ctrl-C ends it"
+    return "yellow: something was carried, and its reads have not told of it yet; Ctrl-C ends it"
 
 
 def _zone_table(parts: Demo) -> Table:
@@ -305,11 +329,15 @@ def _delta_table(parts: Demo) -> Table:
 
 
 def _summary(summary: dict[str, Any]) -> str:
+    rest = ""
+    if summary["settled_s"] is not None:
+        rest = f"\nEvery item counted where it lay, {summary['settled_s']:.0f} s after the last was carried."
+    elif summary["differences"]:
+        rest = "\nNot where they lie:" + "".join(f"\n  {each}" for each in summary["differences"])
     equal = "equals" if summary["consumer_equals_gateway"] else "DIFFERS FROM"
     return (
         f"{summary['reads']:,} reads became {summary['deltas']} deltas; the consumer's stock {equal} the gateway's.\n"
-        f"In the store: {summary['items_truth']} items; counted: {summary['items_gateway']}; "
-        f"counted wrong, by GTIN and zone: {summary['count_error']}."
+        f"In the store: {summary['items_truth']} items; counted: {summary['items_gateway']}.{rest}"
     )
 
 
