@@ -21,6 +21,8 @@ LEAST_MOVES = 2.0
 LEAST_SHARE = 0.1
 # Whoever is still heard must be heard by the new zone, too: by this share of what the old one has.
 LEAST_HEARD = 0.02
+# ... and its reads must not speak so much (nats) for its still lying where it did.
+LEAST_NATS = -2.0
 # An item that was itself moved so lately has told where it is.
 SETTLED_US = 120 * US_PER_S
 # How often those that are silent are looked through.
@@ -84,10 +86,11 @@ class Company:
         if own is None or now_us - location.since_us < SETTLED_US:
             return None
         for rival in location.evidence:
-            if rival is not own and rival.fast > LEAST_HEARD * own.fast:
-                way = Way(item.identity.gtin, zone, rival.zone)
-                if way in self._gone and self._is_company(way, self._moves(way, now_us)):
-                    return rival.zone
+            if rival is own or rival.fast <= LEAST_HEARD * own.fast or rival.news + rival.absence < LEAST_NATS:
+                continue
+            way = Way(item.identity.gtin, zone, rival.zone)
+            if way in self._gone and self._is_company(way, self._moves(way, now_us)):
+                return rival.zone
         return None
 
     def followers(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:

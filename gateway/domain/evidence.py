@@ -8,7 +8,7 @@ is. The slow one goes back to the last move: it tells what was, cross-reads from
 Beside them stands how the zone is used to hear the item (looks per second that bring a read, mean dBm), and a
 sequential test of whether that has changed (cumulative sums of log likelihood ratios: Page, Biometrika 41, 1954). If an
 item is carried from its own zone into another one, the two exchange their parts, as far as can be told beforehand. Each
-look at the item speaks for that or against it, in nats.
+look at the item speaks for that or against it, in nats; the less, the longer fading makes looks alike (`fading.py`).
 """
 
 import math
@@ -28,6 +28,8 @@ UNKNOWN_WEIGHT = 0.5
 # The slow evidence goes back half of the time since the last move.
 TWO_S_US = 2 * US_PER_S
 LN2 = math.log(2.0)
+# From when on the mean strength is known well enough to tell deviations from it.
+SETTLED_S = 20.0
 
 # RSSI of a tag that rests scatters by this much.
 SIGMA_DB = 4.0
@@ -37,9 +39,6 @@ NEVER_HEARD_DB = 12.0
 LEAST_SHARE = 0.05
 # An item that was carried is heard at least so much stronger in its new zone, and weaker in its old one.
 LEAST_CHANGE_DB = 3.0
-# Looks that follow one another within this time tell the same: fading is slower. One of `often` a second is worth
-# 1 / (1 + SAME_LOOK_S often).
-SAME_LOOK_S = 0.5
 # What a single look may say at most, in nats.
 MOST_OF_A_LOOK = 2.0
 # Silence of the own zone may be a body before the shelf: it says no more than this, in nats, however long it lasts ...
@@ -67,11 +66,25 @@ def fast_half_life_s(params: PresenceParams, pace_s: float) -> float:
 class Evidence:
     """What speaks for one zone: rates that were right at `tick_us`, when the zone's clock stood at `clock_s`.
 
-    `often` looks a second bring a read here, at a mean of `level_dbm`. Where the item is not counted here, `news` says
-    by how many nats this zone hears more of it than it used to, and `absence` its own zone less.
+    `often` looks a second bring a read here, at a mean of `level_dbm`; the last came at `heard_us` with `dbm`. Where
+    the item is not counted here, `news` says by how many nats this zone hears more of it than it used to, and `absence`
+    its own zone less.
     """
 
-    __slots__ = ("absence", "clock_s", "fast", "fast_s", "level_dbm", "news", "often", "slow", "tick_us", "zone")
+    __slots__ = (
+        "absence",
+        "clock_s",
+        "dbm",
+        "fast",
+        "fast_s",
+        "heard_us",
+        "level_dbm",
+        "news",
+        "often",
+        "slow",
+        "tick_us",
+        "zone",
+    )
 
     def __init__(self, zone: LiveZone, pace_s: float, level_dbm: float = REFERENCE_DBM) -> None:
         self.zone = zone
@@ -79,6 +92,8 @@ class Evidence:
         self.slow = 0.0
         self.often = 0.0
         self.level_dbm = level_dbm
+        self.dbm = level_dbm
+        self.heard_us = 0
         self.news = 0.0
         self.absence = 0.0
         self.fast_s = fast_half_life_s(zone.params.presence, pace_s)
@@ -140,10 +155,17 @@ class Evidence:
         self.fast += weight * LN2 / self.fast_s
         self.slow += weight * look
         self.often += look
+        zone = self.zone
+        now_us = zone.tick_us
         if dbm != NO_RSSI_DBM:
-            self.level_dbm += (dbm - self.level_dbm) * look / self.often
-        self.clock_s = self.zone.clock_s
-        self.tick_us = self.zone.tick_us
+            level_dbm = self.level_dbm
+            if slow_s > SETTLED_S:
+                zone.fading.pair((now_us - self.heard_us) / US_PER_S, self.dbm - level_dbm, dbm - level_dbm)
+            self.level_dbm = level_dbm + (dbm - level_dbm) * look / self.often
+            self.dbm = dbm
+            self.heard_us = now_us
+        self.clock_s = zone.clock_s
+        self.tick_us = now_us
 
     # -- was it carried here? `own` is the evidence for the zone that the item is counted in --------------------
 
@@ -157,14 +179,14 @@ class Evidence:
         nats = log(often / seldom) if seldom else MOST_OF_A_LOOK
         if dbm != NO_RSSI_DBM:
             nats += _louder_nats(dbm, self.level_dbm, max(own.level_dbm, self.level_dbm + LEAST_CHANGE_DB))
-        news = self.news + _of_a_look(nats) / (1.0 + SAME_LOOK_S * often)
+        news = self.news + _of_a_look(nats) / (1.0 + self.zone.fading.same_s * often)
         self.news = news if news > 0.0 else 0.0
 
     def unheard(self, own: "Evidence", elapsed_s: float) -> None:
         """This zone, not its own, has not read it for so long."""
         if self.news:
             often = own.often if own.often > self.often else self.often
-            news = self.news - (often - self.often) * elapsed_s / (1.0 + SAME_LOOK_S * often)
+            news = self.news - (often - self.often) * elapsed_s / (1.0 + self.zone.fading.same_s * often)
             self.news = news if news > 0.0 else 0.0
 
     def own_heard(self, own: "Evidence", dbm: float) -> None:
@@ -177,7 +199,7 @@ class Evidence:
             was_dbm = own.level_dbm
             is_dbm = was_dbm - LEAST_CHANGE_DB
             nats += _louder_nats(dbm, was_dbm, is_dbm if is_dbm < self.level_dbm else self.level_dbm)
-        absence = self.absence + _of_a_look(nats) / (1.0 + SAME_LOOK_S * often)
+        absence = self.absence + _of_a_look(nats) / (1.0 + own.zone.fading.same_s * often)
         if absence > MOST_OF_ABSENCE:
             absence = MOST_OF_ABSENCE
         self.absence = absence if absence > -MOST_OF_STAYING else -MOST_OF_STAYING
@@ -185,7 +207,7 @@ class Evidence:
     def own_unheard(self, own: "Evidence", elapsed_s: float) -> None:
         """Its own zone has not read it for so long."""
         often = own.often
-        absence = self.absence + (often - self._seldom(often)) * elapsed_s / (1.0 + SAME_LOOK_S * often)
+        absence = self.absence + (often - self._seldom(often)) * elapsed_s / (1.0 + own.zone.fading.same_s * often)
         self.absence = absence if absence < MOST_OF_ABSENCE else MOST_OF_ABSENCE
 
     def _seldom(self, often: float) -> float:

@@ -118,5 +118,6 @@ def reckon(zones: Mapping[str, LiveZone], missing: Iterable[Item], since_s: floa
     for zone in zones.values():
         elapsed_s = max(0.0, clocks_s[zone.id] - zone.reckoned_s)
         zone.reckoned_s += elapsed_s
+        zone.fading.reckon(elapsed_s)
         for pool in zone.silences:
             pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()))

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
+from gateway.domain.fading import Fading
 from gateway.domain.params import Zone, ZoneKind
 from gateway.domain.silence import Silences, new_pools
 from readers.model import AntennaCondition, ReaderCondition
@@ -106,6 +107,7 @@ class LiveZone:
         "clock_s",
         "deaf",
         "down",
+        "fading",
         "learning",
         "newest_s",
         "params",
@@ -126,6 +128,7 @@ class LiveZone:
         self.learning = learning
         self.newest_s = 0.0
         self.silences = new_pools()
+        self.fading = Fading()
         self.reckoned_s = 0.0
         self.since_us = now_us
         self.tick_us = now_us

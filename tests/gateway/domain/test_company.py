@@ -59,12 +59,21 @@ def test_those_that_are_read_where_they_were_stay() -> None:
 def test_whoever_both_zones_hear_went_with_the_others_and_stays_with_them() -> None:
     shop = shop_with_a_box()
     reads = [(B, tag(serial), -54) for serial in TELLING]
-    reads += [(port, tag(serial), dbm) for serial in range(7, 11) for port, dbm in ((A, -56), (B, -64))]
+    reads += [(port, tag(serial), dbm) for serial in range(7, 11) for port, dbm in ((A, -61), (B, -64))]
     shop.read_for(60, reads, every_s=2.0)
     assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["b"]] * 4
     assert shop.item(7).location.head_start > 1.0
     shop.read_for(1200, reads, every_s=2.0)
     assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["b"]] * 4
+
+
+def test_whoever_both_zones_go_on_hearing_as_before_stays() -> None:
+    shop = shop_with_a_box()
+    both = [(port, tag(serial), dbm) for serial in range(7, 11) for port, dbm in ((A, -56), (B, -64))]
+    shop.read_for(240, [(A, tag(serial), -56) for serial in TELLING] + both, every_s=2.0)
+    shop.read_for(60, [(B, tag(serial), -54) for serial in TELLING] + both, every_s=2.0)
+    assert [shop.item(serial).zone for serial in TELLING] == [shop.zones["b"]] * 6
+    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
 
 
 def test_one_that_is_carried_off_alone_has_no_company() -> None:
