@@ -180,6 +180,8 @@ class SerialBench:
                 self._write(piece)
             else:
                 self._later(at_s, self._write, piece)
+                # A wire in pieces is a slow one: what the device says next waits for it, and no backlog grows.
+                self._free_s = max(self._free_s, at_s)
         if self._mangler.is_cut:
             self.unplug()
 
