@@ -1,6 +1,7 @@
 """pydantic's findings in the words of whoever edits the file."""
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -50,7 +51,12 @@ def in_words(error: ValidationError) -> Iterator[Finding]:
         elif detail["type"] == "missing":
             yield Finding(key, "this key is missing", _description(place))
         elif detail["type"] == "union_tag_not_found":
-            yield Finding((*key, "driver"), "this key is missing", f"one of {', '.join(READER_SECTIONS)}")
+            yield Finding(
+                (*key, "driver"),
+                "this key is missing",
+                f"one of {', '.join(READER_SECTIONS)}",
+                _misspelt("driver", detail["input"]),
+            )
         elif detail["type"] == "union_tag_invalid":
             given = detail["ctx"]["tag"]
             yield Finding(
@@ -79,6 +85,12 @@ def _as_written(place: KeyPath) -> KeyPath:
 def _unknown_key(key: KeyPath, model: type[BaseModel] | None) -> Finding:
     names = list(model.model_fields) if model is not None else []
     return Finding(key, "unknown key", f"one of {', '.join(names)}", nearest(str(key[-1]), names))
+
+
+def _misspelt(name: str, table: object) -> str:
+    """A hint at the key of a table that was meant to be `name`, or nothing."""
+    close = get_close_matches(name, map(str, table), n=1) if isinstance(table, dict) else []
+    return f"{close[0]} is unknown: did you mean {name}?" if close else ""
 
 
 def _expected(detail: Mapping[str, Any]) -> str:

@@ -102,5 +102,8 @@ def _for_people(file: Path, config: Config) -> str:
             for reader in config.readers
         ),
     )
-    heading = f"{file} is fine: site {config.site.id}, gateway {config.site.gateway}, {config.mqtt.url}"
-    return "\n\n".join(part for part in (heading, config.zones and zones, config.readers and readers) if part)
+    heading = f"{file} is fine"
+    names = f"site {config.site.id}, gateway {config.site.gateway}, broker {config.mqtt.url}"
+    return "\n\n".join(
+        part for part in (f"{heading}\n{names}", config.zones and zones, config.readers and readers) if part
+    )

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from config.loader import parse
 from gateway.broker import BrokerError, free_port
-from gateway.cli.demo_rest import differences, lying
+from gateway.cli.demo_rest import GHOST, differences, lying
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json
 from gateway.clock import SystemClock
 from gateway.consumer.broker import BrokerAddress
@@ -107,8 +107,8 @@ class Demo:
             "count_error": self.count_error(),
         }
 
-    def differences(self) -> list[str]:
-        """Why items count elsewhere than they lie, if any does."""
+    def differences(self) -> dict[str, int]:
+        """Why items count elsewhere than they lie, and how many."""
         zones, stock = self.gateway.inventory.zones, self.store.stock
         epcs = ((thing.epc, zone) for zone in zones for thing in stock.within(zone) if thing.gtin is not None)
         return differences(lying(epcs), self.gateway.inventory)
@@ -208,7 +208,7 @@ async def _play(parts: Demo, stop: asyncio.Event, seconds: float | None) -> None
         waited_s += DRAW_S
     parts.phase = "settling"
     waited_s = 0.0
-    while parts.count_error() and waited_s < SETTLE_LIMIT_S:
+    while any(GHOST not in why for why in parts.differences()) and waited_s < SETTLE_LIMIT_S:
         if await _passed(stop, DRAW_S):
             return
         waited_s += DRAW_S
@@ -333,7 +333,7 @@ def _summary(summary: dict[str, Any]) -> str:
     if summary["settled_s"] is not None:
         rest = f"\nEvery item counted where it lay, {summary['settled_s']:.0f} s after the last was carried."
     elif summary["differences"]:
-        rest = "\nNot where they lie:" + "".join(f"\n  {each}" for each in summary["differences"])
+        rest = "\nNot where they lie:" + "".join(f"\n  {count} {why}" for why, count in summary["differences"].items())
     equal = "equals" if summary["consumer_equals_gateway"] else "DIFFERS FROM"
     return (
         f"{summary['reads']:,} reads became {summary['deltas']} deltas; the consumer's stock {equal} the gateway's.\n"

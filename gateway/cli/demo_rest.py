@@ -7,6 +7,9 @@ from gateway.domain.epc import EpcError, decode
 from gateway.domain.items import Identity, Item
 from gateway.domain.presence import COUNTED, Presence
 
+# These are not settled by waiting for a minute: on a first day nearly all tags that are read once are items.
+GHOST = "that never was: read once by chance, given up when it stays silent"
+
 
 def lying(epcs: Iterable[tuple[bytes, str]]) -> dict[Identity, str]:
     """Item -> where it really lies, of all (EPC, zone) in the store."""
@@ -21,15 +24,15 @@ def lying(epcs: Iterable[tuple[bytes, str]]) -> dict[Identity, str]:
     return found
 
 
-def differences(truth: Mapping[Identity, str], items: Iterable[Item]) -> list[str]:
-    """A sentence for each kind of difference, the most frequent first; none where every item counts where it lies."""
+def differences(truth: Mapping[Identity, str], items: Iterable[Item]) -> dict[str, int]:
+    """Reason -> items, the most frequent first; none where every item counts where it lies."""
     known = {item.identity: item for item in items}
     reasons: Counter[str] = Counter()
     for identity in truth.keys() | known.keys():
         reason = _difference(truth.get(identity), known.get(identity))
         if reason is not None:
             reasons[reason] += 1
-    return [f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda each: (-each[1], each[0]))]
+    return dict(sorted(reasons.items(), key=lambda each: (-each[1], each[0])))
 
 
 def _difference(lies: str | None, item: Item | None) -> str | None:
@@ -42,6 +45,6 @@ def _difference(lies: str | None, item: Item | None) -> str | None:
         return f"in {lies}, not counted: not read often enough yet"
     if lies is None:
         if item is not None and item.unproven:
-            return f"in {counted} that never was: read once by chance, given up when it stays silent"
+            return f"in {counted} {GHOST}"
         return f"gone, still counted in {counted}: silent, but not for long enough"
     return f"in {lies}, still counted in {counted}: too few reads have told that it was carried"

@@ -121,10 +121,14 @@ async def _devices(config: Config, daemon: dict[str, Any] | None, timeout_s: flo
     """The broker and the readers: by the daemon's words, or dialled where none runs."""
     if daemon is None:
         checks = [Check("daemon", ok=None, text="does not run", hint="so broker and readers are dialled from here")]
-        checks.append(await _broker(config, timeout_s))
-        return checks + list(await asyncio.gather(*(_reader(reader, timeout_s) for reader in config.readers)))
-    checks = [Check("daemon", ok=True, text=f"runs: {daemon['status']['software']}")]
-    broker = daemon["status"]["broker"]
+        return checks + await _dialled_from_here(config, timeout_s)
+    status = daemon["status"]
+    if (status["site"], status["gateway"]) != (config.site.id, config.site.gateway):
+        text = f"{status['site']} / {status['gateway']} has its http.listen, so this one does not run, or has no page"
+        checks = [Check("daemon", ok=False, text=text, hint="stop that one, or give each a port of its own")]
+        return checks + await _dialled_from_here(config, timeout_s)
+    checks = [Check("daemon", ok=True, text=f"runs: {status['software']}")]
+    broker = status["broker"]
     told = "connected" if broker["connected"] else "not connected"
     checks.append(Check("broker", broker["connected"], f"{broker['address']}: {told}"))
     for name, reader in daemon["readers"].items():
@@ -133,6 +137,11 @@ async def _devices(config: Config, daemon: dict[str, Any] | None, timeout_s: flo
         text = f"{reader['address']}: {'reading' if fine else error['text']}"
         checks.append(Check(f"reader {name}", fine, text, "" if fine else error["hint"]))
     return checks
+
+
+async def _dialled_from_here(config: Config, timeout_s: float) -> list[Check]:
+    broker = await _broker(config, timeout_s)
+    return [broker, *await asyncio.gather(*(_reader(reader, timeout_s) for reader in config.readers))]
 
 
 async def _broker(config: Config, timeout_s: float) -> Check:

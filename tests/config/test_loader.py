@@ -259,6 +259,7 @@ power_dbm = 99
         ("[[readers]]", "silence_ceiling_s = 30\n[[readers]]", "zones[0]", "at least departed_floor_s (60)"),
         ('driver = "llrp"', 'driver = "lrp"', "readers[0].driver", "llrp"),
         ('driver = "llrp"\n', "", "readers[0].driver", "missing"),
+        ('driver = "llrp"', 'drivr = "llrp"', "readers[0].driver", "drivr is unknown: did you mean driver?"),
         ("llrp://10.0.0.11", "10.0.0.11", "readers[0].url", "starts with llrp://"),
         ('{ 1 = "floor" }', "{}", "readers[0].antennas", "at least 1"),
         ('{ 1 = "floor" }', '["floor"]', "readers[0].antennas", "a table"),

@@ -95,7 +95,7 @@ async def test_the_whole_demo(tmp_path: Path) -> None:
     assert await demo.ended() == 0
     check(demo.lines[-1])
     assert demo.lines[-1]["phase"] == "done"
-    assert (demo.lines[-1]["count_error"] == 0) is (demo.lines[-1]["differences"] == [])
+    assert (demo.lines[-1]["count_error"] == 0) is (demo.lines[-1]["differences"] == {})
     assert demo.lines[-1]["count_error"] <= 3
     assert demo.errors == b""
 

@@ -43,7 +43,7 @@ def test_a_fine_file_is_summed_up() -> None:
     result = run(str(EXAMPLE))
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert "is fine: site store-0042, gateway gw-1" in lines[0]
+    assert lines[:2] == [f"{EXAMPLE} is fine", "site store-0042, gateway gw-1, broker mqtt://127.0.0.1:1883"]
     assert "  floor  sales_floor  ceiling-1" in lines
     assert "  ceiling-1  llrp    10.0.0.11:5084  1=floor, 2=floor, 3=door" in lines
 

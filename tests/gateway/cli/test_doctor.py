@@ -56,6 +56,19 @@ async def test_all_is_well_while_it_runs(rig: Rig) -> None:
     assert all(told[f"reader {name}"]["ok"] for name in rig.ports)
 
 
+async def test_another_gateway_is_not_taken_for_this_one(rig: Rig) -> None:
+    text = listening(rig)
+    async with rig.gateway(text) as gateway:
+        await eventually(lambda: ours(gateway) == rig.truth())
+        result = await ask(rig, text.replace('gateway = "gw"', 'gateway = "other"'), "--json")
+    told = {one["of"]: one for one in map(json.loads, result.stdout.splitlines())}
+    assert result.exit_code == 1
+    assert told["daemon"]["ok"] is False
+    assert told["daemon"]["text"].startswith("store / gw has its http.listen")
+    # What that one says of its readers is no word on ours: they are dialled, and are busy with it.
+    assert all("connected to somebody else" in told[f"reader {name}"]["text"] for name in rig.ports)
+
+
 async def test_everything_that_is_wrong_is_named(rig: Rig) -> None:
     names = list(rig.ports)
     _, writer = await asyncio.open_connection(HOST, rig.ports[names[0]])

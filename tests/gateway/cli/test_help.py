@@ -4,8 +4,9 @@ import pytest
 from rich.text import Text
 from typer.core import TyperCommand
 from typer.main import get_command
+from typer.testing import CliRunner
 
-from gateway.cli import LazyVerbs, app
+from gateway.cli import GROUP_OF, GROUPS, LazyVerbs, app
 
 
 def verbs() -> Iterator[TyperCommand]:
@@ -15,6 +16,17 @@ def verbs() -> Iterator[TyperCommand]:
         verb = group.get_command(None, name)
         assert verb is not None
         yield verb
+
+
+def test_every_verb_stands_in_one_group() -> None:
+    assert sum(map(len, GROUPS.values())) == len(GROUP_OF)
+    assert {verb.name: getattr(verb, "rich_help_panel", None) for verb in verbs()} == GROUP_OF
+
+
+def test_a_misspelt_verb_is_recognised() -> None:
+    result = CliRunner().invoke(app, ["chek-config"])
+    assert result.exit_code == 2
+    assert "Did you mean 'check-config'?" in result.output
 
 
 @pytest.mark.parametrize("verb", [pytest.param(verb, id=verb.name) for verb in verbs()])
