@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterable
 from random import Random
 
-from gateway.consumer.client import Applied as AppliedDelta
-from gateway.consumer.client import Change, Consumer
+from gateway.consumer.client import Applied, Change, Consumer, Replaced
 from tests.rig import Listener, Rig
 
 SEED = int(os.environ.get("FAULT_SEED", "1"))
@@ -35,19 +34,36 @@ def shuffle(rig: Rig, rng: Random, most: int = 6) -> None:
 
 
 class Witness:
-    """Notes what a consumer applies; `consumer.on_change`."""
+    """Counts what a consumer applies twice, and what it passes over; `consumer.on_change`.
+
+    Numbers up to that of a snapshot are in the snapshot: they are not passed over.
+    """
 
     def __init__(self) -> None:
-        self.seqs: list[tuple[str, int]] = []
+        self.epochs: set[str] = set()
+        self.applied = 0
+        self.doubled = 0
+        self.lost = 0
+        self._last: tuple[str, int] | None = None
 
     def __call__(self, change: Change) -> None:
-        if isinstance(change, AppliedDelta):
-            self.seqs.append((change.delta.epoch, change.delta.seq))
+        match change:
+            case Replaced(epoch, as_of, _):
+                self._last = epoch, as_of
+            case Applied(delta):
+                self.epochs.add(delta.epoch)
+                self.applied += 1
+                epoch, last = self._last or (delta.epoch, delta.seq - 1)
+                if epoch != delta.epoch:
+                    last = 0
+                self.doubled += delta.seq <= last
+                self.lost += max(0, delta.seq - last - 1)
+                self._last = delta.epoch, max(delta.seq, last)
 
     @property
-    def doubled(self) -> int:
-        """Deltas that were applied more than once."""
-        return len(self.seqs) - len(set(self.seqs))
+    def whole(self) -> bool:
+        """All of it, each once."""
+        return self.applied > 0 and not self.doubled and not self.lost
 
 
 def missing(heard: Listener, last: int) -> list[int]:
@@ -73,10 +89,12 @@ class Recovery:
         self.longest_s = max(self.longest_s, time.monotonic() - self._since_s)
 
 
-def table_row(fault: str, runs: int, consumers: Iterable[Consumer], doubled: int, lost: int, longest_s: float) -> str:
-    """One line of the table that a soak prints."""
+def table_row(
+    fault: str, runs: int, consumers: Iterable[Consumer], witness: Witness, missing: int, longest_s: float
+) -> str:
+    """One line of the table that a soak prints; `missing`: numbers that the broker never carried."""
     applied = sum(consumer.counters.applied for consumer in consumers)
     return (
         f"{fault}: seed {SEED}, {runs} faults, {applied} deltas applied, "
-        f"{lost} lost, {doubled} doubled, longest recovery {longest_s:.1f} s"
+        f"{missing + witness.lost} lost, {witness.doubled} doubled, longest recovery {longest_s:.1f} s"
     )
