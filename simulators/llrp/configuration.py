@@ -1,7 +1,7 @@
 """What GET_READER_CONFIG tells and SET_READER_CONFIG changes (LLRP 1.0.1, section 12)."""
 
 from binascii import crc32
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from simulators.llrp.names import ConfigRequest, EventType, ReportTrigger, StatusCode
 from simulators.llrp.names import ParameterType as P
@@ -99,37 +99,34 @@ class Configuration:
     ) -> tuple[Element, ...]:
         """The parameters that answer GET_READER_CONFIG; antenna 0 asks for all."""
         antennas = [n for n in self._antennas if antenna in {0, n}]
-        parts: dict[ConfigRequest, tuple[Element, ...]] = {
-            ConfigRequest.IDENTIFICATION: self._identification(),
-            ConfigRequest.ANTENNA_PROPERTIES: tuple(
+        parts: dict[ConfigRequest, Callable[[], Iterable[Element]]] = {
+            ConfigRequest.IDENTIFICATION: self._identification,
+            ConfigRequest.ANTENNA_PROPERTIES: lambda: (
                 element(P.AntennaProperties, AntennaConnected=int(n in connected), AntennaID=n, AntennaGain=0)
                 for n in antennas
             ),
-            ConfigRequest.ANTENNA_CONFIGURATION: tuple(self._antennas[n] for n in antennas),
-            ConfigRequest.READER_EVENT_NOTIFICATION_SPEC: (self._notification_spec(),),
-            ConfigRequest.RO_REPORT_SPEC: (self._report,),
-            ConfigRequest.ACCESS_REPORT_SPEC: (self._access_report,),
-            ConfigRequest.CONFIGURATION_STATE_VALUE: (self._state_value(rospecs),),
-            ConfigRequest.KEEPALIVE_SPEC: (self._keepalive,),
-            ConfigRequest.GPI_PORT_CURRENT_STATE: tuple(
-                element(
-                    P.GPIPortCurrentState,
-                    GPIPortNum=port,
-                    Config=int(self.is_enabled(port)),
-                    State=int(high) if self.is_enabled(port) else _UNKNOWN,
-                )
-                for port, high in self.inputs.items()
-            ),
-            ConfigRequest.GPO_WRITE_DATA: tuple(
+            ConfigRequest.ANTENNA_CONFIGURATION: lambda: (self._antennas[n] for n in antennas),
+            ConfigRequest.READER_EVENT_NOTIFICATION_SPEC: lambda: (self._notification_spec(),),
+            ConfigRequest.RO_REPORT_SPEC: lambda: (self._report,),
+            ConfigRequest.ACCESS_REPORT_SPEC: lambda: (self._access_report,),
+            ConfigRequest.CONFIGURATION_STATE_VALUE: lambda: (self._state_value(rospecs),),
+            ConfigRequest.KEEPALIVE_SPEC: lambda: (self._keepalive,),
+            ConfigRequest.GPI_PORT_CURRENT_STATE: self._input_states,
+            ConfigRequest.GPO_WRITE_DATA: lambda: (
                 element(P.GPOWriteData, GPOPortNumber=port, GPOData=data) for port, data in self._gpo.items()
             ),
-            ConfigRequest.EVENTS_AND_REPORTS: (
+            ConfigRequest.EVENTS_AND_REPORTS: lambda: (
                 element(P.EventsAndReports, HoldEventsAndReportsUponReconnect=int(self.holds)),
             ),
         }
-        if request is ConfigRequest.ALL:
-            return tuple(parameter for part in parts.values() for parameter in part)
-        return parts[request]
+        wanted = parts if request is ConfigRequest.ALL else (request,)
+        return tuple(parameter for kind in wanted for parameter in parts[kind]())
+
+    def _input_states(self) -> Iterator[Element]:
+        for port, high in self.inputs.items():
+            enabled = self.is_enabled(port)
+            state = int(high) if enabled else _UNKNOWN
+            yield element(P.GPIPortCurrentState, GPIPortNum=port, Config=int(enabled), State=state)
 
     def _identification(self) -> tuple[Element, ...]:
         reader_id = self._personality.reader_id

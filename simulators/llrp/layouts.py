@@ -14,10 +14,11 @@ from simulators.llrp.names import ParameterType as P
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its kind (see the module's docstring) and its name; reserved bits have none."""
+    """One field: its kind (see the module's docstring), its name (reserved bits have none), its bits where fixed."""
 
     kind: str
     name: str = ""
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,13 @@ _REPEATS: dict[str, tuple[int, int | None]] = {"1": (1, 1), "?": (0, 1), "*": (0
 def layout(fields: str = "", children: str = "") -> Layout:
     """The layout written as two comma-separated lists."""
     return Layout(
-        tuple(Field(*item.split()) for item in fields.split(",") if item.strip()),
+        tuple(_field(*item.split()) for item in fields.split(",") if item.strip()),
         tuple(_child(*item.split()) for item in children.split(",") if item.strip()),
     )
+
+
+def _field(kind: str, name: str = "") -> Field:
+    return Field(kind, name, int(kind[1:]) if kind[1:].isdecimal() else 0)
 
 
 def _child(types: str, repeat: str) -> Child:

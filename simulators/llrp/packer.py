@@ -170,8 +170,8 @@ def _pack_content(content: Element, shape: Layout) -> bytes:
     out = bytearray()
     bits, width = 0, 0
     for item in shape.fields:
-        if item.kind[1:].isdecimal():
-            size = int(item.kind[1:])
+        size = item.bits
+        if size:
             value = content.fields[item.name] if item.name else 0
             if isinstance(value, bytes):
                 value = int.from_bytes(value, "big")
@@ -204,8 +204,8 @@ def _read_content(kind: MessageType | ParameterType, shape: Layout, data: bytes,
     bit = 0
     whole = int.from_bytes(data, "big")
     for number, item in enumerate(shape.fields):
-        if item.kind[1:].isdecimal():
-            size = int(item.kind[1:])
+        size = item.bits
+        if size:
             end = bit + size
             if end > len(data) * 8:
                 raise _too_short(path, number, data)
@@ -283,7 +283,7 @@ def _tv_size(number: int) -> int:
     """Bytes of a TV parameter's content; TV parameters have fixed fields only."""
     if number not in PARAMETERS:
         return 0
-    return sum(int(item.kind[1:]) for item in PARAMETERS[ParameterType(number)].fields) // 8
+    return sum(item.bits for item in PARAMETERS[ParameterType(number)].fields) // 8
 
 
 def _check_children(

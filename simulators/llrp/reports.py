@@ -94,6 +94,8 @@ class Reporter:
             for name, kind, code, value in _OPTIONAL
             if name in spec.enabled
         ]
+        self._whole = struct.Struct(">" + "".join(f"B{code}" for _, code, _ in self._fields))
+        self._values = [(0x80 | kind, value_of) for kind, _, value_of in self._fields]
         self._by_antenna = "EnableAntennaID" in spec.enabled
         self._by_spec = "EnableSpecIndex" in spec.enabled
         self._by_inventory = "EnableInventoryParameterSpecID" in spec.enabled
@@ -147,12 +149,14 @@ class Reporter:
             content = [bytes((0x80 | P.EPC_96,)), tally.epc]
         else:
             content = [struct.pack(">HHH", P.EPCData, 6 + len(tally.epc), tally.epc_bits), tally.epc]
-        for kind, code, value_of in self._fields:
-            value = value_of(tally)
-            if self._omits_unchanged and self._last.get(kind) == value:
-                continue
-            self._last[kind] = value
-            content.append(struct.pack(f">B{code}", 0x80 | kind, value))
+        if self._omits_unchanged:
+            for kind, code, value_of in self._fields:
+                value = value_of(tally)
+                if self._last.get(kind) != value:
+                    self._last[kind] = value
+                    content.append(struct.pack(f">B{code}", 0x80 | kind, value))
+        else:
+            content.append(self._whole.pack(*(part for tag, of in self._values for part in (tag, of(tally)))))
         content += vendor_parameters(tally, self.spec.vendor_content)
         content.append(self._trailer)
         body = b"".join(content)

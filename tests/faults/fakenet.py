@@ -5,15 +5,18 @@ pace) is replaced. All that happens follows from the seed.
 """
 
 import asyncio
+import heapq
+import itertools
+import math
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from selectors import DefaultSelector, SelectorKey
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,28 +43,50 @@ UTC_US = 1_790_000_000_000_000
 US = 1_000_000
 
 
-class _NoWaiting(DefaultSelector):
-    """Nothing ever comes from outside: time jumps to whatever is due next."""
+class FakeTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps; hours pass in the time that the work in them takes.
+
+    Nothing ever comes from outside: where asyncio would ask the kernel, time jumps to whatever is due next.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.now_s = START_S
-
-    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
-        assert timeout is not None, "everybody waits for something that nobody will do"
-        self.now_s += max(0.0, timeout)
-        return []
-
-
-class FakeTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps; hours pass in the time that the work in them takes."""
-
-    def __init__(self) -> None:
-        self._pace = _NoWaiting()
-        super().__init__(self._pace)
+        self._now_s = START_S
+        self.until_s = math.inf
+        """By then all must have ended: whoever waits for something that never comes would keep time running."""
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._order = itertools.count()
 
     def time(self) -> float:
-        return self._pace.now_s
+        return self._now_s
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """What is due at the same moment comes in the order in which it was asked for."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is passed over when its time comes."""
+
+    def _run_once(self) -> None:
+        """One turn of the loop, as asyncio's own but for the waiting."""
+        ready, timers = self._ready, self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not ready and not self._stopping:
+            assert timers, "everybody waits for something that nobody will do"
+            self._now_s = max(self._now_s, timers[0][0])
+            if self._now_s > self.until_s:
+                raise TimeoutError("somebody does not end")
+        while timers and timers[0][0] <= self._now_s:
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
 
     def run_in_executor(
         self, _executor: Executor | None, func: Callable[..., Any], *args: object
