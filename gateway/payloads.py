@@ -36,7 +36,8 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 class Payload(BaseModel):
     """What all payloads share: the version first, immutable, unknown keys ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+    # Moments and hashes never come again: pydantic would keep the last 16,384 of them.
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null", cache_strings="keys")
 
     v: Version = 1
 

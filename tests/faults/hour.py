@@ -162,7 +162,7 @@ class World:
         self.seed = seed
         self.folder = folder
         self.rng = Random(seed)
-        self.loop = cast(FakeTimeLoop, asyncio.get_running_loop())
+        self.loop = cast("FakeTimeLoop", asyncio.get_running_loop())
         self.clock = BoxClock(self.loop)
         self.broker = FakeBroker(self.rng)
         self.broker.on_delta = self._published
