@@ -528,28 +528,28 @@ async def _no_http(*_: object) -> AsyncIterator[None]:
 WorldT = TypeVar("WorldT", bound=World)
 
 
-async def _live_through(kind: Callable[[int, Path], WorldT], seed: int, folder: Path) -> WorldT:
+async def _live_through(kind: Callable[[int, Path], WorldT], seed: int, folder: Path, stack: ExitStack) -> WorldT:
+    """What is replaced meanwhile is left to the stack."""
     world = kind(seed, folder)
     world.loop.set_exception_handler(world.hear)
-    with ExitStack() as stack:
-        for target, name, value in (
-            (daemon, "serve_http", _no_http),
-            (sys.modules["gateway.ledger"].aiosqlite, "connect", world.disk.connect),
-            (sys.modules["gateway.uplink"], "Connection", world.broker.connection),
-            (client_module, "Connection", world.broker.connection),
-            (sys.modules["readers.llrp.driver"], "dial", world.lan.dial),
-            (uuid, "uuid4", lambda: uuid.UUID(int=world.rng.getrandbits(128), version=4)),
-            # Whoever only looks now and then looks less often: an hour shall take a second.
-            (line, "DRAIN_S", 4.0),
-            (line, "TICK_US", 8_000_000),
-            (sender, "HOUSEKEEPING_S", 5.0),
-            (housekeeping, "MEASURE_EVERY_S", 20.0),
-            (sys.modules[Health.__module__], "PULSE_S", 20.0),
-            (client_module, "TICK_INTERVAL_S", 10.0),
-        ):
-            stack.enter_context(patch.object(target, name, value))
-        await world.run()
-        world.check()
+    for target, name, value in (
+        (daemon, "serve_http", _no_http),
+        (sys.modules["gateway.ledger"].aiosqlite, "connect", world.disk.connect),
+        (sys.modules["gateway.uplink"], "Connection", world.broker.connection),
+        (client_module, "Connection", world.broker.connection),
+        (sys.modules["readers.llrp.driver"], "dial", world.lan.dial),
+        (uuid, "uuid4", lambda: uuid.UUID(int=world.rng.getrandbits(128), version=4)),
+        # Whoever only looks now and then looks less often: an hour shall take a second.
+        (line, "DRAIN_S", 4.0),
+        (line, "TICK_US", 8_000_000),
+        (sender, "HOUSEKEEPING_S", 5.0),
+        (housekeeping, "MEASURE_EVERY_S", 20.0),
+        (sys.modules[Health.__module__], "PULSE_S", 20.0),
+        (client_module, "TICK_INTERVAL_S", 10.0),
+    ):
+        stack.enter_context(patch.object(target, name, value))
+    await world.run()
+    world.check()
     return world
 
 
@@ -558,8 +558,12 @@ def live_in(kind: Callable[[int, Path], WorldT], seed: int) -> WorldT:
     # A disk of memory: what a power cut leaves is another test's business.
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
     try:
-        with tempfile.TemporaryDirectory(dir=place) as folder, asyncio.Runner(loop_factory=FakeTimeLoop) as runner:
-            return runner.run(_live_through(kind, seed, Path(folder)))
+        with (
+            ExitStack() as stack,
+            tempfile.TemporaryDirectory(dir=place) as folder,
+            asyncio.Runner(loop_factory=FakeTimeLoop) as runner,
+        ):
+            return runner.run(_live_through(kind, seed, Path(folder), stack))
     except TimeoutError as error:
         raise HourError(f"seed {seed}: {error!r}") from error
 
