@@ -6,9 +6,9 @@ import typer
 
 from gateway.cli.api import DEFAULT_HTTP, HttpOption, RefusedError, TimeoutOption, ask
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json
-from gateway.cli.status import duration
 from gateway.domain.epctext import EpcTextError, parse_item
 from gateway.domain.presence import COUNTED
+from gateway.spoken import duration
 
 ItemArgument = Annotated[
     str, typer.Argument(metavar="ITEM", help="An EPC in hexadecimal, urn:epc:id:sgtin:..., or GTIN+SERIAL.")

@@ -10,10 +10,10 @@ from typing import IO, Any
 
 from gateway.cli.output import ExitCode, complain, fail, pairs, table
 from gateway.cli.replay_sources import Replayed
-from gateway.cli.status import duration
 from gateway.domain.presence import COUNTED
 from gateway.domain.tags import key_epc
 from gateway.domain.zones import US_PER_S
+from gateway.spoken import duration
 from gateway.trace.csvreads import spelt
 
 GONE = "gone"

@@ -8,12 +8,12 @@ import typer
 from gateway.cli.api import DEFAULT_HTTP, HttpOption, TimeoutOption
 from gateway.cli.locate import ItemArgument, item_of, sentence
 from gateway.cli.output import ExitCode, JsonOption, fail, print_json, table
-from gateway.cli.status import duration
 from gateway.clock import SystemClock
 from gateway.domain.epctext import EpcTextError, identity_of, parse_item
 from gateway.explain import recorded_item
 from gateway.ledger import LedgerError
 from gateway.ledger_file import read_item
+from gateway.spoken import duration
 
 # A zone that reads an item more seldom (reads per second) does not hear it, for a person.
 LEAST_OFTEN = 0.005

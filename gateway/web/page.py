@@ -1,5 +1,6 @@
 """The status page: one HTML document without scripts, made anew at each request, renewed by the browser."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 from html import escape
@@ -7,6 +8,7 @@ from typing import Any
 
 from gateway.parts import Parts
 from gateway.shelf_view import shows
+from gateway.spoken import duration
 from gateway.web import views
 
 RENEW_S = 2
@@ -21,14 +23,17 @@ table { border-collapse: collapse; width: 100%; }
 td:not(:last-child) { white-space: nowrap; }
 th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number + td, th.number + th { padding-left: 1rem; }
+.wide { overflow-x: auto; }
 .good { color: #1a7f37; } .bad { color: #cf222e; font-weight: 600; } .wait { color: #9a6700; }
+@media (prefers-color-scheme: dark) { .good { color: #3fb950; } .bad { color: #ff7b72; } .wait { color: #d29922; } }
 """
 CLASSES = {
     "ok": "good", "reading": "good", "connected": "good",
     "stale": "bad", "blind": "bad", "failed": "bad", "critical": "bad", "warning": "wait",
     "learning": "wait", "degraded": "wait", "connecting": "wait",
 }  # fmt: skip
-NUMBERS = {"quantity", "confirmed", "reads/s", "grams"}
+NUMBERS = {"quantity", "confirmed", "items", "reads/s", "grams"}
 
 
 def page(gateway: Parts) -> str:
@@ -41,10 +46,14 @@ def page(gateway: Parts) -> str:
         (name, state["state"], state["model"], state["address"], state["reads_per_s"], _trouble(state["error"]))
         for name, state in views.readers(gateway).items()
     ]
-    zones = [
-        (name, zone["state"], ", ".join(zone["readers"]), zone["text"]) for name, zone in views.zones(gateway).items()
-    ]
     rows = list(gateway.stock)
+    items = Counter[str]()
+    for row in rows:
+        items[row.zone] += row.quantity
+    zones = [
+        (name, items[name], zone["state"], ", ".join(zone["readers"]), zone["text"])
+        for name, zone in views.zones(gateway).items()
+    ]
     shown = nsmallest(MOST_ROWS, rows, key=lambda row: (row.gtin, row.zone))
     stock = [(row.gtin, row.zone, row.quantity, row.confirmed) for row in shown]
     more = len(rows) - len(shown)
@@ -58,12 +67,13 @@ def page(gateway: Parts) -> str:
     ]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="{RENEW_S}">'
-        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1><p>{escape(status['software'])}, up {status['uptime_s']} s</p>"
-        f"<p>Broker: {escape(link)}. Delta {status['seq']} written, {broker['backlog']} waiting to be taken.</p>"
+        f"<h1>{escape(title)}</h1><p>{escape(status['software'])}, running for {duration(status['uptime_s'])}</p>"
+        f"<p>Counted: {items.total():,} items of {len({row.gtin for row in rows}):,} products.</p>"
+        f"<p>Broker: {escape(link)}. {status['seq']:,} deltas written, {broker['backlog']:,} waiting to be taken.</p>"
         + _table("Alerts", ("severity", "kind", "subject", "what to do"), alerts, empty="None.")
-        + _table("Zones", ("zone", "state", "readers", "note"), zones)
+        + _table("Zones", ("zone", "items", "state", "readers", "note"), zones)
         + _table("Readers", ("reader", "state", "model", "address", "reads/s", "trouble"), readers)
         + (_table("Shelves", ("bin", "zone", "state", "shows", "pieces", "note"), shelves) if shelves else "")
         + _table("Stock", ("gtin", "zone", "quantity", "confirmed"), stock, empty="Nothing counted yet.")
@@ -88,7 +98,7 @@ def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], e
     if not body:
         return f"<h2>{escape(title)}</h2><p>{escape(empty)}</p>"
     head = "".join(f"<th{_class('number' if name in NUMBERS else '')}>{escape(name)}</th>" for name in heads)
-    return f"<h2>{escape(title)}</h2><table><tr>{head}</tr>{body}</table>"
+    return f'<h2>{escape(title)}</h2><div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _cell(head: str, value: object) -> str:

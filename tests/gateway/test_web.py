@@ -41,7 +41,7 @@ async def get(gateway: Gateway, path: str) -> tuple[int, str, str]:
         return answer.status, answer.content_type, await answer.text()
 
 
-async def test_the_page_shows_everything_and_escapes_it(gateway: Gateway) -> None:
+async def test_the_page_shows_everything_and_escapes_it(gateway: Gateway, rig: Rig) -> None:
     gateway.alerts.raise_(AlertKind.FRAME_ERRORS, "reader-<b>", '<script>alert("x")</script>', "a & b")
     status, kind, body = await get(gateway, "/")
     assert (status, kind) == (200, "text/html")
@@ -51,6 +51,10 @@ async def test_the_page_shows_everything_and_escapes_it(gateway: Gateway) -> Non
     assert "a &amp; b" in body
     for name in [*gateway.inventory.zones, *gateway.fleet.members, "store / gw"]:
         assert name in body
+    assert f"Counted: {sum(rig.truth().values())} items of {len({gtin for gtin, _ in rig.truth()})} products." in body
+    for zone in gateway.inventory.zones:
+        held = sum(quantity for (_, where), quantity in ours(gateway).items() if where == zone)
+        assert f'<td>{zone}</td><td class="number">{held}</td>' in body
     for (gtin, _), quantity in ours(gateway).items():
         assert f"{gtin}</td>" in body
         assert f">{quantity}</td>" in body
