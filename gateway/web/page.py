@@ -25,6 +25,10 @@ th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px so
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.number + td, th.number + th { padding-left: 1rem; }
 .wide { overflow-x: auto; }
+@media (max-width: 40rem) {
+  body { margin: 1rem auto; padding: 0 .7rem; } th, td { padding-right: .4rem; }
+  td:not(:last-child) { white-space: normal; } td.number + td, th.number + th { padding-left: .3rem; }
+}
 .good { color: #1a7f37; } .bad { color: #cf222e; font-weight: 600; } .wait { color: #9a6700; }
 @media (prefers-color-scheme: dark) { .good { color: #3fb950; } .bad { color: #ff7b72; } .wait { color: #d29922; } }
 """
