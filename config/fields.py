@@ -136,9 +136,11 @@ RULES: dict[str, dict[str, Any]] = {
         "le": 1,
         "description": "It counts before, where another read is likelier than this; 1: never.",
     },
+    "withdrawn_after_s": _duration("... and is withdrawn after so long without one."),
     "glimpsed_timeout_s": _duration("A tag that is not read again within it is forgotten."),
     "missing_chance": {"gt": 0, "lt": 1, "description": "Chance of a silence below which an item is missing."},
     "missing_floor_s": _duration("An item is never missing after a shorter silence."),
+    "unseen_stay_s": _duration("Until more is known, an item leaves the zone unseen after so long."),
     "false_departures": {
         "gt": 0,
         "le": 1_000_000,
@@ -148,6 +150,11 @@ RULES: dict[str, dict[str, Any]] = {
         "ge": 0,
         "le": 1,
         "description": "... or so many for each that leaves unseen, where that is more.",
+    },
+    "carried_share": {
+        "ge": 0,
+        "le": 1,
+        "description": "... of those that were being carried when they were read last.",
     },
     "departed_floor_s": _duration("An item never departs after a shorter silence."),
     "silence_ceiling_s": _duration("The longest silence that either bound can ask for."),

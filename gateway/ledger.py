@@ -167,7 +167,7 @@ class Ledger:
     async def _write_items(self, items: Mapping[TagKey, ItemRecord | None]) -> None:
         """None: the item is forgotten."""
         await self._many(
-            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [item_row(record) for record in items.values() if record],
         )
         await self._many(
@@ -200,12 +200,13 @@ class Ledger:
     async def _write_pools(self, pools: Collection[PoolRecord]) -> None:
         """A pool is written anew as a whole."""
         await self._many(
-            "DELETE FROM pool_tails WHERE zone = ? AND pace_s = ?", [(each.zone, each.pace_s) for each in pools]
+            "DELETE FROM pool_tails WHERE zone = ? AND carried = ? AND pace_s = ?",
+            [(each.zone, each.carried, each.pace_s) for each in pools],
         )
-        await self._many("INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?)", [pool_row(each) for each in pools])
+        await self._many("INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?, ?)", [pool_row(each) for each in pools])
         await self._many(
-            "INSERT INTO pool_tails VALUES (?, ?, ?, ?, ?)",
-            [(each.zone, each.pace_s, *astuple(tail)) for each in pools for tail in each.tail],
+            "INSERT INTO pool_tails VALUES (?, ?, ?, ?, ?, ?)",
+            [(each.zone, each.carried, each.pace_s, *astuple(tail)) for each in pools for tail in each.tail],
         )
 
     async def _many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:

@@ -62,7 +62,7 @@ class Group:
         self.stock: dict[StockKey, Change] = {}
         self.items: dict[TagKey, ItemRecord | None] = {}
         self.bins: dict[Antenna, BinRecord | None] = {}
-        self.pools: dict[tuple[str, float], PoolRecord] = {}
+        self.pools: dict[tuple[str, bool, float], PoolRecord] = {}
         self.learnt_zones: set[str] = set()
         self.dropped_zones: set[str] = set()
 
@@ -75,7 +75,7 @@ class Group:
         self.bins.update(dict.fromkeys(commit.dropped_bins))
         self.dropped_zones.update(commit.dropped_zones)
         self.pools = {key: record for key, record in self.pools.items() if record.zone not in commit.dropped_zones}
-        self.pools.update({(record.zone, record.pace_s): record for record in commit.pools})
+        self.pools.update({(record.zone, record.carried, record.pace_s): record for record in commit.pools})
         self.learnt_zones.difference_update(commit.dropped_zones)
         self.learnt_zones.update(commit.learnt_zones)
         acknowledged = max(self.position.acknowledged, commit.acknowledged)

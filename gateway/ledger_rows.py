@@ -36,9 +36,10 @@ def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
 
 
 def item_record(row: Row) -> ItemRecord:
-    """A row of the table `items`; one of a file that was not migrated yet lacks the last column."""
+    """A row of the table `items`; one of a file that was not migrated yet lacks the last columns."""
     epc, bits, gtin, serial, presence, *rest = row
-    return ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *rest)
+    numbers, flags = rest[:7], rest[7:]
+    return ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *numbers, *map(bool, flags))
 
 
 def item_row(record: ItemRecord) -> tuple[object, ...]:
@@ -56,6 +57,8 @@ def item_row(record: ItemRecord) -> tuple[object, ...]:
         record.learnt_s,
         record.silence_s,
         record.longest_s,
+        record.carried,
+        record.unproven,
     )
 
 
@@ -95,15 +98,17 @@ def bin_row(record: BinRecord) -> tuple[object, ...]:
 
 def pool_records(pools: Iterable[Row], tails: Iterable[Row]) -> list[PoolRecord]:
     """The rows of the tables `pools` and `pool_tails`."""
-    beyond: dict[tuple[str, float], list[TailRecord]] = {}
-    for zone, pace_s, *tail in tails:
-        beyond.setdefault((zone, pace_s), []).append(TailRecord(*tail))
+    beyond: dict[tuple[str, int, float], list[TailRecord]] = {}
+    for zone, carried, pace_s, *tail in tails:
+        beyond.setdefault((zone, carried, pace_s), []).append(TailRecord(*tail))
     return [
-        PoolRecord(zone, pace_s, item_s, lost, leave_rate, tuple(beyond.get((zone, pace_s), ())))
-        for zone, pace_s, item_s, lost, leave_rate in pools
+        PoolRecord(
+            zone, pace_s, item_s, lost, leave_rate, tuple(beyond.get((zone, carried, pace_s), ())), bool(carried)
+        )
+        for zone, carried, pace_s, item_s, lost, leave_rate in pools
     ]
 
 
 def pool_row(record: PoolRecord) -> tuple[object, ...]:
     """A row of the table `pools`."""
-    return (record.zone, record.pace_s, record.item_s, record.lost, record.leave_rate)
+    return (record.zone, record.carried, record.pace_s, record.item_s, record.lost, record.leave_rate)

@@ -86,7 +86,7 @@ def _reasons(found: dict[str, Any]) -> str:
             lines.append(f"it has been read {found['reads']} times of the {found['reads_needed']} that it takes")
         return _bullets(lines)
     if found["by_first_read"]:
-        lines.append("it counts by its first read only, and is withdrawn if hope for a second fades")
+        lines.append("it counts by its first read only, and is withdrawn if no second one comes for so long")
     lines.append(f"silent for {duration(bounds['silence_s'])} of healthy time{_stopped(bounds)}")
     if bounds["leaves_silent"]:
         lines.append(f"it has left after {duration(bounds['departed_after_s'])} of silence, as items do in this zone")
@@ -132,18 +132,27 @@ def _learnt(found: dict[str, Any]) -> list[str]:
             f"its own longest silence here: {duration(found['longest_s'])} more than its pace explains"
             f" ({duration(found['unexplained_s'])}); it is given twice that at least"
         )
+    if found["carried"]:
+        lines.append(
+            f"when it was read last it was being carried: its strength jumped by {found['stir_db']:.1f} dB from look to"
+            " look; so it is judged beside others that were carried"
+        )
     learnt = found["learnt"]
     if learnt is None:
         return lines
     if not round(learnt["silences"]):
-        lines.append("of items read as often its zone has not seen a silence end: it is patient")
+        lines.append(f"of {_alike(found)} its zone has not seen a silence end: it is patient")
     else:
         lines.append(
-            f"silences of items read as often last {duration(learnt['mean_s'])} longer than their pace explains,"
+            f"silences of {_alike(found)} last {duration(learnt['mean_s'])} longer than their pace explains,"
             f" {round(learnt['silences']):,} ended; one item in {duration(learnt['stay_s'])} of presence leaves unseen;"
             f" so {duration(learnt['patience_s'])} more than explained is patience enough"
         )
     return lines
+
+
+def _alike(found: dict[str, Any]) -> str:
+    return "items that were being carried" if found["carried"] else "items read as often"
 
 
 def _bullets(lines: list[str]) -> str:

@@ -83,8 +83,8 @@ class Explanation:
     `read_chance`: the learnt probability that a healthy second brings a read. `reads` of `reads_needed` have come of an
     item that does not count (yet), or counts by its first read only (`by_first_read`). `longest_s` is its own longest
     silence where it is now, beyond what its pace explains; from `unexplained_s` on a silence is more than chance.
-    `learnt` is None where silence is judged by nothing learnt. `rival`: the zone that has the margin, since
-    `rival_since_us`.
+    `learnt` is None where silence is judged by nothing learnt. `stir_db`: how much its strength jumps from look to look
+    of late; `carried`: that is much more than is usual. `rival`: the zone that has the margin, since `rival_since_us`.
     """
 
     gtin: str
@@ -101,6 +101,8 @@ class Explanation:
     by_first_read: bool
     unexplained_s: float
     longest_s: float
+    stir_db: float
+    carried: bool
     learnt: Learnt | None
     heard: tuple[Heard, ...]
     zones: tuple[ForZone, ...]
@@ -144,6 +146,8 @@ def explain(item: Item) -> Explanation:
         by_first_read=item.presence in COUNTED and item.unproven,
         unexplained_s=unexplained_s(location.pace_s),
         longest_s=item.longest_s,
+        stir_db=item.stir_db,
+        carried=item.carried,
         learnt=_learnt(item),
         heard=tuple(sorted(heard, key=lambda one: -one.reads)),
         zones=tuple(sorted(zones, key=lambda one: -one.evidence)),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from gateway.domain.ears import Ear
 from gateway.domain.evidence import WEIGHT_BY_DBM
 from gateway.domain.items import FORGOTTEN, Cell, Identity, Item
+from gateway.domain.motion import Motion
 from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.tags import TagKey, tag_key
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
@@ -43,6 +44,7 @@ class Hearing:
         # Before then no antenna's silence is strange; it may be too early.
         self._strange_us = math.inf
         self._map(zone_of, 0)
+        self._motion = Motion()
         self._foreign: set[TagKey] = set()
         self._touched: deque[Cell] = deque()
         self._collected = 0
@@ -162,6 +164,7 @@ class Hearing:
         oldest_us = now_us - LATE_READ_US
         self._collected += 1
         tick = self._collected
+        look = self._motion.look
         for _ in range(min(len(touched), MOST_CELLS_PER_TICK)):
             cell = touched.popleft()
             item, reads, first_us, last_us = cell.item, cell.reads, cell.first_us, cell.last_us
@@ -179,6 +182,7 @@ class Hearing:
             ear.reads += reads
             counted = reads if reads < MOST_READS_PER_TICK else MOST_READS_PER_TICK
             item.location.add(ear.zone, WEIGHT_BY_DBM[dbm] * counted, dbm)
+            look(item, cell, dbm, last_us)
             if item.tick != tick:
                 item.tick = tick
                 heard.append(item)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from gateway.domain.company import Company
 from gateway.domain.hearing import Hearing
 from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition, pace_s
-from gateway.domain.newcomers import WAITS_S, Hopes, Newcomers
+from gateway.domain.newcomers import Hopes, Newcomers
 from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.records import ItemRecord, PoolRecord
 from gateway.domain.silence import SHORTEST_S, unexplained_s
@@ -125,8 +125,8 @@ class Inventory:
                 self._judge_absent(item, now_us, made)
         for zone, item in self._timers.ring(self.zones):
             made.append(self._end_silence(item, zone, now_us))
-        for item, waits in self._newcomers.ring(now_us):
-            self._doubt(item, waits, now_us, made)
+        for item in self._newcomers.ring(now_us):
+            self._forget(item)
         for item, zone in self._company.followers(now_us):
             made.append(self._follow(item, zone, now_us))
         while len(self.departed) > MAX_DEPARTED_ITEMS:
@@ -247,17 +247,6 @@ class Inventory:
         give_up(item, zone)
         return self._settle(item, Presence.DEPARTED, None, Cause.DEPARTED, now_us)
 
-    def _doubt(self, item: Item, waits: int, now_us: int, made: list[Transition]) -> None:
-        """A newcomer has waited for its second read for so many of WAITS_S; after all of them it was a ghost."""
-        is_last = waits == len(WAITS_S)
-        if item.presence is Presence.GLIMPSED:
-            if is_last:
-                self._forget(item)
-        elif item.zone is not None and (
-            is_last or self._hopes.chance(waits) <= item.zone.params.presence.first_read_chance
-        ):
-            made.append(self._settle(item, Presence.DEPARTED, None, Cause.DEPARTED, now_us))
-
     def _forget(self, item: Item) -> None:
         item.ticket = FORGOTTEN
         self.departed.pop(item, None)
@@ -267,6 +256,7 @@ class Inventory:
         self._hearing.forget(item)
         # Its cells know it, too: without this it would take the garbage collector to free it.
         item.cells = ()
+        item.look_cell = None
         if item.presence is Presence.DEPARTED:
             self.forgotten.append(item.keys[0])
 
@@ -304,7 +294,8 @@ class Inventory:
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
         for learnt in pools:
-            pool = self.zones[learnt.zone].pool(learnt.pace_s) if learnt.zone in self.zones else None
+            home = self.zones.get(learnt.zone)
+            pool = home.pool(learnt.pace_s, carried=learnt.carried) if home is not None else None
             if pool is not None:
                 pool.restore(learnt)
         if records:
@@ -324,7 +315,8 @@ class Inventory:
             self._items[item.identity] = item
             if is_stock:
                 self._tags[record.key] = item
-            item.unproven = False
+            item.carried, item.unproven = record.carried, record.unproven
+            item.reads = int(record.unproven)
             zone = self.zones.get(record.zone) if record.zone else None
             item.zone = zone if is_stock else None
             if item.presence is Presence.DEPARTED:
@@ -363,4 +355,6 @@ class Inventory:
             learnt_s=item.learnt_s,
             silence_s=silence_s,
             longest_s=item.longest_s,
+            carried=item.carried,
+            unproven=item.unproven,
         )

@@ -57,11 +57,13 @@ class Item:
 
     `read_chance` is the learnt probability that one healthy second brings a read, over `learnt_s` seconds.
     `seen_clock_s` is the reading of its zone's clock when it was last read; `seen_us` the same on the gateway's
-    monotonic clock. `ticket` names its one living entry in its zone's timer.
+    monotonic clock. `ticket` names its one living entry in its zone's timer. `stir_db` is how much its strength jumps
+    from look to look of late, where `look_cell` is what looked last; `carried`: much more than is usual.
     """
 
     __slots__ = (
         "alerted",
+        "carried",
         "cells",
         "changed_us",
         "exited",
@@ -71,6 +73,9 @@ class Item:
         "learnt_s",
         "location",
         "longest_s",
+        "look_cell",
+        "look_dbm",
+        "look_us",
         "lost_from",
         "paced_chance",
         "pool",
@@ -81,6 +86,7 @@ class Item:
         "saved_longest_s",
         "seen_clock_s",
         "seen_us",
+        "stir_db",
         "tick",
         "ticket",
         "unproven",
@@ -109,6 +115,11 @@ class Item:
         self.ticket = 0
         self.tick = 0
         self.alerted = False
+        self.carried = False
+        self.stir_db = 0.0
+        self.look_cell: Cell | None = None
+        self.look_us = 0
+        self.look_dbm = 0
         self.unproven = True
         self.exited = False
         self.longest_s = 0.0
@@ -142,7 +153,9 @@ class Item:
     def find_pool(self) -> None:
         """Be counted among those of its zone that are read as often."""
         pool = (
-            pool_of(self.zone.silences, self.location.pace_s) if self.zone is not None and not self.unproven else None
+            pool_of(self.zone.silences, self.location.pace_s, carried=self.carried)
+            if self.zone is not None and not self.unproven
+            else None
         )
         if pool is not self.pool:
             if self.pool is not None:
@@ -163,9 +176,9 @@ class Item:
             return max(params.exit_silence_s, UNEXPLAINED_PACES * self.location.pace_s)
         ceiling_s = max(params.silence_ceiling_s, params.departed_floor_s)
         if self.unproven:
-            return ceiling_s  # it is looked after by the number of its reads
+            return min(params.withdrawn_after_s, ceiling_s)
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
-        pooled_s = pool_of(zone.silences, self.location.pace_s).patience_s
+        pooled_s = pool_of(zone.silences, self.location.pace_s, carried=self.carried).patience_s
         patience_s = unexplained_s(self.location.pace_s) + max(pooled_s, LONGEST_FACTOR * self.longest_s)
         return min(max(own_s, patience_s, params.departed_floor_s), ceiling_s)
 

@@ -1,11 +1,14 @@
 """Whether a tag that was read once will be read again: a new item, or a ghost.
 
 A ghost (noise with a valid CRC) appears once and never again; an item that hangs badly may take minutes until its
-second read. Which of them single reads are differs: on the first day nearly all are items, in a settled shop hardly
-any. So it is learnt from what became of the last ones, by how long they had waited.
+second read, rarely half an hour. Which of them single reads are differs: in the first minutes nearly all are items, in
+a settled shop hardly any. So it is learnt from what became of the last ones, by how long they had waited. That decides
+whether one counts at once. To withdraw one is another matter: that may be a departure that never happened, so it is
+given hours (`withdrawn_after_s`).
 """
 
 import heapq
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
@@ -15,8 +18,12 @@ from gateway.domain.zones import US_PER_S, LiveZone
 
 # A tag that waits for its second read is looked at after so many seconds; after the last it is forgotten.
 WAITS_S = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 3600.0)
-# What was learnt halves in this time: a delivery, a first day, are over then.
+# What was learnt halves in this time: a delivery is over then ...
 HALF_LIFE_S = 1_800.0
+# ... and sooner after a start, when newcomers grow rarer by the minute: in this share of the time since then, ...
+AGE_SHARE = 0.25
+# ... but not in less than this.
+SHORTEST_HALF_LIFE_S = 60.0
 # Before anything is learnt: the share read again within each wait, as sure as so many examples make it. A shop that
 # knows no item yet has many to meet; the belief in that fades with the same half-life.
 SETTLED_SHARE = 0.03
@@ -28,20 +35,36 @@ MAX_GLIMPSED_ITEMS = 200_000
 MOST_LOOKS_PER_TICK = 2_000
 
 
+def _half_lives(age_s: float) -> float:
+    """How many half-lives have passed since the start."""
+    young_s, old_s = SHORTEST_HALF_LIFE_S / AGE_SHARE, HALF_LIFE_S / AGE_SHARE
+    passed = min(age_s, young_s) / SHORTEST_HALF_LIFE_S
+    if age_s > young_s:
+        passed += math.log(min(age_s, old_s) / young_s) / AGE_SHARE
+    return passed + max(0.0, age_s - old_s) / HALF_LIFE_S
+
+
 class Hopes:
     """What became of tags that had been read once. Moments are monotonic microseconds."""
 
-    __slots__ = ("_came", "_forgot_us", "_hope", "_passed")
+    __slots__ = ("_age_s", "_came", "_forgot_us", "_hope", "_passed")
 
     def __init__(self) -> None:
         self._came = [0.0] * len(WAITS_S)
         self._passed = [0.0] * len(WAITS_S)
         self._hope = FIRST_DAY_SHARE
+        self._age_s = 0.0
         self._forgot_us: int | None = None
 
     def settle(self) -> None:
         """The shop's items are known: what is new now is rather a ghost than on a first day."""
         self._hope = 0.0
+        self._age_s = HALF_LIFE_S / AGE_SHARE
+
+    def begin(self, now_us: int) -> None:
+        """The first tag is there: from now on newcomers grow rarer."""
+        if self._forgot_us is None:
+            self._forgot_us = now_us
 
     def came(self, waited_s: float) -> None:
         """One was read again."""
@@ -61,9 +84,11 @@ class Hopes:
 
     def age(self, now_us: int) -> None:
         """Let what was learnt fade."""
-        if self._forgot_us is None:
-            self._forgot_us = now_us
-        kept = 0.5 ** ((now_us - self._forgot_us) / US_PER_S / HALF_LIFE_S)
+        if self._forgot_us is None or now_us <= self._forgot_us:
+            return
+        before = _half_lives(self._age_s)
+        self._age_s += (now_us - self._forgot_us) / US_PER_S
+        kept = math.exp2(before - _half_lives(self._age_s))
         self._came = [came * kept for came in self._came]
         self._passed = [passed * kept for passed in self._passed]
         self._hope *= kept
@@ -91,6 +116,7 @@ class Newcomers:
 
     def add(self, item: Item, wait: int = 0) -> None:
         """Look at a newcomer again when it has waited for its second read for so long."""
+        self._hopes.begin(item.first_us)
         self._push(item.first_us + min(int(WAITS_S[wait] * US_PER_S), self._remembered_us), wait, item)
 
     def _push(self, due_us: int, wait: int, item: Item) -> None:
@@ -101,10 +127,10 @@ class Newcomers:
         """When the first of them is to be looked at; None: there is nobody."""
         return self._waiting[0][0] if self._waiting else None
 
-    def ring(self, now_us: int) -> Iterator[tuple[Item, int]]:
-        """Those that were not read again, and how many of WAITS_S they have waited; all of them: no longer.
+    def ring(self, now_us: int) -> Iterator[Item]:
+        """Those that do not count and were not read again in all the time that they are remembered.
 
-        Where too many wait, the oldest have waited long enough. Each must be settled before the next.
+        Where too many wait, the oldest have waited long enough.
         """
         self.behind = False
         waiting, looks = self._waiting, 0
@@ -122,9 +148,7 @@ class Newcomers:
                 self._push(again_us, len(WAITS_S) - 1, item)
                 continue
             self._hopes.passed(wait)
-            if due_us >= item.first_us + self._remembered_us or due_us > now_us:
-                yield item, len(WAITS_S)
-                continue
-            if wait + 1 < len(WAITS_S):
+            if wait + 1 < len(WAITS_S) and due_us < item.first_us + self._remembered_us and due_us <= now_us:
                 self.add(item, wait + 1)
-            yield item, wait + 1
+            elif item.presence is Presence.GLIMPSED:
+                yield item

@@ -41,12 +41,15 @@ class PresenceParams:
 
     - A tag counts for certain once it was read `observed_reads` times over at least `observed_span_ms`; one that is
       not read again within `glimpsed_timeout_s` is forgotten: ghosts with a valid CRC appear once and never again. It
-      counts from its first read on where what became of others makes a second one likelier than `first_read_chance`.
+      counts from its first read on where what became of others makes a second one likelier than `first_read_chance`,
+      and is withdrawn if that has not come after `withdrawn_after_s`.
     - A present item is MISSING after a silence that its own read rate explains with a chance under
       `missing_chance`, and never before `missing_floor_s` (a customer in front of a rack blocks it for minutes).
+    - Until more is known, one item of the zone leaves unseen in `unseen_stay_s`.
     - A missing item has DEPARTED when so long a silence of an item that is still there is rarer than
-      `false_departures` in 10,000 items and a day, or than `false_share` of what leaves here unseen, whichever is more;
-      never before `departed_floor_s`. Both bounds end at `silence_ceiling_s`, whatever the tag's rate.
+      `false_departures` in 10,000 items and a day, or than `false_share` of what leaves here unseen, whichever is more
+      (`carried_share` of it, where the item was being carried); never before `departed_floor_s`. Both bounds end at
+      `silence_ceiling_s`, whatever the tag's rate.
     - `leaves_silent`: in this zone, silence of `exit_silence_s` is the evidence of leaving (exit, checkout).
     - Evidence for a zone halves in the time in which the tag is expected to be read `evidence_reads` times, but not
       faster than `evidence_shortest_s` nor slower than `evidence_longest_s`; what was before goes back `memory_s` at
@@ -61,12 +64,15 @@ class PresenceParams:
 
     observed_reads: int = 2
     observed_span_ms: float = 300.0
-    first_read_chance: float = 0.5
+    first_read_chance: float = 0.9
+    withdrawn_after_s: float = 7200.0
     glimpsed_timeout_s: float = 3600.0
     missing_chance: float = 1e-6
     missing_floor_s: float = 60.0
+    unseen_stay_s: float = 1e6
     false_departures: float = 1.0
     false_share: float = 0.02
+    carried_share: float = 0.1
     departed_floor_s: float = 60.0
     silence_ceiling_s: float = 14_400.0
     leaves_silent: bool = False
@@ -113,9 +119,13 @@ PROFILES = {
     ),
     # A fitting room is entered and left within minutes, but what hangs in it has not left the shop.
     Profile.ROOM: PresenceParams(
+        # What is new to the shop comes in elsewhere.
+        first_read_chance=1.0,
         missing_floor_s=20.0,
         # Most who leave it unseen have bought what they tried on.
+        unseen_stay_s=1_800.0,
         false_share=0.2,
+        carried_share=0.2,
         evidence_shortest_s=1.0,
         evidence_longest_s=5.0,
         memory_s=60.0,

@@ -9,7 +9,8 @@ from gateway.domain.tags import TagKey
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
     """An item at rest. Times are UTC (microseconds); `silence_s` is what its zone's clock had already counted,
-    `longest_s` the longest silence beyond its pace that it has come back from.
+    `longest_s` the longest silence beyond its pace that it has come back from. `carried`: it was when it was read
+    last; `unproven`: it counts by one read.
     """
 
     key: TagKey
@@ -23,6 +24,8 @@ class ItemRecord:
     learnt_s: float
     silence_s: float
     longest_s: float = 0.0
+    carried: bool = False
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class TailRecord:
 class PoolRecord:
     """What silence means for those of a zone that are read every `pace_s` seconds and rarer, at rest.
 
+    `carried`: for those that were being carried when they were read last, however often that is.
     `item_s` is how long they were looked at (seconds, of all items together), `lost` how many were given up,
     `leave_rate` how often one leaves unseen (1/s).
     """
@@ -48,6 +52,7 @@ class PoolRecord:
     lost: float
     leave_rate: float
     tail: tuple[TailRecord, ...]
+    carried: bool = False
 
     @property
     def blank(self) -> bool:

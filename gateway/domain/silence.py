@@ -32,9 +32,11 @@ FIRST_SILENCES = 2.0
 # ... whose tail is this long (people stand before a rack for minutes), as sure as this many examples make it.
 FIRST_EXCESS_S = 300.0
 FIRST_EXAMPLES = 3.0
-# ... and items that leave unseen: one in 12 days, a belief that a tenth of a leaver outweighs.
-FIRST_STAY_S = 1e5
-FIRST_LEAVERS = 0.1
+# ... and items that leave unseen: after `unseen_stay_s`, as if that had been seen for so long of looking at items (of a
+# rack it is a tenth of a leaver) ...
+FIRST_LOOKED_S = 1e5
+# ... and after this where one is being carried.
+CARRIED_STAY_S = 1_800.0
 # What was learnt halves in a day of looking: shops change.
 HALF_LIFE_S = 86_400.0
 SECONDS_PER_DAY = 86_400.0
@@ -48,6 +50,8 @@ def unexplained_s(pace_s: float) -> float:
 class Silences:
     """Those of the `items` of one zone that are read about as often: the silences that ended, and the leavers.
 
+    Those that were being carried when they were read last are a pool of their own, however often they are read.
+
     `patience_s` is the silence after which one of them is given up, from when it is unexplained. `saved` is what the
     ledger has of this.
     """
@@ -59,6 +63,7 @@ class Silences:
         "_over",
         "_over_s",
         "_reckoned_for",
+        "carried",
         "items",
         "leave_rate",
         "pace_s",
@@ -66,8 +71,9 @@ class Silences:
         "saved",
     )
 
-    def __init__(self, pace_s: float) -> None:
+    def __init__(self, pace_s: float, *, carried: bool = False) -> None:
         self.pace_s = pace_s
+        self.carried = carried
         self.items = 0
         self._first_s = max(FIRST_EXCESS_S, 2.0 * pace_s)
         # Ended silences that went beyond each threshold, and by how much in all.
@@ -75,7 +81,7 @@ class Silences:
         self._over_s = [0.0] * len(THRESHOLDS_S)
         self._item_s = 0.0
         self._lost = 0.0
-        self.leave_rate = FIRST_LEAVERS / FIRST_STAY_S
+        self.leave_rate = 1.0 / PresenceParams().unseen_stay_s
         self.patience_s = THRESHOLDS_S[-1]
         self.saved: PoolRecord | None = None
         self._reckoned_for: PresenceParams | None = None
@@ -135,12 +141,18 @@ class Silences:
             return
         self._reckoned_for = params
         self._forget(elapsed_s)
+        first_stay_s = CARRIED_STAY_S if self.carried else params.unseen_stay_s
+        first_looked_s = min(first_stay_s, FIRST_LOOKED_S)
+        first_leavers = first_looked_s / first_stay_s
         rate = self.leave_rate
-        gone = sum(rate / (rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s)
-        self.leave_rate = (FIRST_LEAVERS + self._lost + gone) / (FIRST_STAY_S + self._item_s)
+        gone = [rate / (rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s]
+        # That one is silent is no evidence that there are leavers, where it is the one to be judged by that.
+        others = sum(gone) - max(gone, default=0.0)
+        self.leave_rate = (first_leavers + self._lost + others) / (first_looked_s + self._item_s)
         never_per_s = params.false_departures / 10_000 / SECONDS_PER_DAY
         # Whole milliseconds: sums that were added up in other portions must not ring at another tick.
-        self.patience_s = round(self._until(max(never_per_s, params.false_share * self.leave_rate)), 3)
+        share = params.carried_share if self.carried else params.false_share
+        self.patience_s = round(self._until(max(never_per_s, share * self.leave_rate)), 3)
 
     def _until(self, per_s: float) -> float:
         """The silence that a present item reaches as rarely as `per_s`."""
@@ -178,7 +190,7 @@ class Silences:
         """As the ledger keeps it; `patience_s` follows from the rest."""
         sums = zip(THRESHOLDS_S, self._over, self._over_s, strict=True)
         tail = tuple(TailRecord(threshold_s, over, over_s) for threshold_s, over, over_s in sums if over > 0.0)
-        return PoolRecord(zone_id, self.pace_s, self._item_s, self._lost, self.leave_rate, tail)
+        return PoolRecord(zone_id, self.pace_s, self._item_s, self._lost, self.leave_rate, tail, self.carried)
 
     def restore(self, record: PoolRecord) -> None:
         """Go on with what an earlier life had learnt; what it counted above other thresholds is left out."""
@@ -191,11 +203,13 @@ class Silences:
         self.saved = record
 
 
-def pool_of(pools: Sequence[Silences], pace_s: float) -> Silences:
-    """The pool of a tag that is read every `pace_s` seconds."""
+def pool_of(pools: Sequence[Silences], pace_s: float, *, carried: bool) -> Silences:
+    """The pool of a tag that is read every `pace_s` seconds, or was being carried when it was read last."""
+    if carried:
+        return pools[-1]
     return pools[bisect_right(PACES_S, pace_s)]
 
 
 def new_pools() -> tuple[Silences, ...]:
     """Of a zone of which nothing is known yet."""
-    return tuple(Silences(pace_s) for pace_s in (0.0, *PACES_S))
+    return (*(Silences(pace_s) for pace_s in (0.0, *PACES_S)), Silences(0.0, carried=True))

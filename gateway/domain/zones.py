@@ -150,9 +150,9 @@ class LiveZone:
         self.clock.run(healthy=self.healthy, now_us=now_us)
         self._settled(before, now_us)
 
-    def pool(self, pace_s: float) -> Silences | None:
+    def pool(self, pace_s: float, *, carried: bool) -> Silences | None:
         """The pool that begins at this pace; None where none does (another version had others)."""
-        return next((pool for pool in self.silences if pool.pace_s == pace_s), None)
+        return next((pool for pool in self.silences if pool.pace_s == pace_s and pool.carried is carried), None)
 
     @property
     def id(self) -> str:

@@ -357,7 +357,7 @@ async def test_a_restart_takes_up_what_silence_has_come_to_mean(rig: Rig) -> Non
         gone = PoolRecord("gone", 512.0, 1e6, 1.0, 2e-6, tail)
         await gateway.ledger.commit(Commit(pools=[learnt, strange, gone], learnt_zones=[here, "gone"]))
     async with rig.gateway() as again:
-        pool = again.inventory.zones[here].pool(512.0)
+        pool = again.inventory.zones[here].pool(512.0, carried=False)
         assert pool is not None
         assert pool.saved == learnt
         assert pool.patience_s != Silences(512.0).patience_s

@@ -7,7 +7,7 @@ from gateway.cli.why import in_words
 from gateway.domain.explain import explain
 from gateway.domain.items import Identity
 from gateway.domain.params import PresenceParams
-from gateway.domain.silence import FIRST_LEAVERS, FIRST_STAY_S, SHORTEST_S
+from gateway.domain.silence import SHORTEST_S
 from gateway.domain.zones import US_PER_S
 from gateway.explain import SHOWN_TRANSITIONS, RecentTransitions, known_item
 from tests.gateway.shop import DOOR, RACK, READER, UTC_US, Shop, identity, tag
@@ -97,7 +97,7 @@ def test_what_its_zone_and_its_own_silences_have_taught() -> None:
     assert often.learnt is not None
     assert often.learnt.silences == pytest.approx(1.0, rel=0.01)
     assert often.learnt.mean_s == pytest.approx(silent.longest_s)
-    assert often.learnt.stay_s == pytest.approx(FIRST_STAY_S / FIRST_LEAVERS, rel=0.05)
+    assert often.learnt.stay_s == pytest.approx(PresenceParams().unseen_stay_s, rel=0.05)
     assert silent.learnt is not None
     assert silent.bounds is not None
     patience_s = min(silent.unexplained_s + silent.learnt.patience_s, PresenceParams().silence_ceiling_s)
@@ -107,6 +107,22 @@ def test_what_its_zone_and_its_own_silences_have_taught() -> None:
     assert "1 ended; one item in 11 d" in told
     assert "longest silence" not in told
     assert "its own longest silence here: 4 min" in " ".join(words(shop, 2).split())
+
+
+def test_one_that_is_being_carried_says_by_what() -> None:
+    shop = Shop({"a": PresenceParams()})
+    shop.read_for(30, [(1, tag(1), -55)], every_s=1.0)
+    found = explain(shop.item(1))
+    assert (found.carried, found.stir_db) == (False, 0.0)
+    assert "carried" not in words(shop, 1)
+    for dbm in (-55, -63, -52, -60, -50, -58):
+        shop.read_for(1, [(1, tag(1), dbm)], every_s=1.0)
+    found = explain(shop.item(1))
+    assert found.carried
+    assert found.stir_db > 3.0
+    told = " ".join(words(shop, 1).split())
+    assert f"its strength jumped by {found.stir_db:.1f} dB from look to look" in told
+    assert "of items that were being carried its zone has not seen a silence end" in told
 
 
 def test_a_deaf_antenna_is_named() -> None:

@@ -564,12 +564,27 @@ def pool_record(zone: str, pace_s: float = 2.0, silences: float = 7.5) -> PoolRe
 
 async def test_pools_are_kept_and_written_anew_as_a_whole(path: Path) -> None:
     other, empty = pool_record("floor", 8.0), replace(pool_record("back"), tail=())
+    carried = replace(pool_record("floor", silences=3.0), carried=True)
     async with life(path) as ledger:
-        await ledger.commit(Commit(pools=[pool_record("floor"), other, empty]))
+        await ledger.commit(Commit(pools=[carried, pool_record("floor"), other, empty]))
         shorter = replace(pool_record("floor", silences=9.0), tail=pool_record("floor", silences=9.0).tail[:1])
         await ledger.commit(Commit(pools=[shorter]))
     async with life(path) as ledger:
-        assert await ledger.pools() == [empty, shorter, other]
+        assert await ledger.pools() == [empty, shorter, other, carried]
+
+
+async def test_a_ledger_of_the_fourth_version_keeps_what_its_pools_have_learnt(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = module.migrations.steps()
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:4])
+    async with life(path) as ledger:
+        await ledger._writer.execute("INSERT INTO pools VALUES ('floor', 2.0, 86400.5, 1.25, 3e-7)")
+        for row in ((0.0, 7.5, 600.25), (15.0, 3.75, 210.0)):
+            await ledger._writer.execute("INSERT INTO pool_tails VALUES ('floor', 2.0, ?, ?, ?)", row)
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
+    async with life(path) as ledger:
+        assert await ledger.pools() == [pool_record("floor")]
 
 
 async def test_in_one_group_the_last_word_on_a_zone_holds(path: Path) -> None:

@@ -281,7 +281,7 @@ async def test_what_silence_has_come_to_mean_survives_a_restart(tmp_path: Path) 
         records, pools = await test.ledger.items(), await test.ledger.pools()
         fresh = Shop()
         fresh.inventory.restore(records, after.clock.now_us, utc_us)
-        fresh_s = pool_of(fresh.zones["a"].silences, old.location.pace_s).patience_s
+        fresh_s = pool_of(fresh.zones["a"].silences, old.location.pace_s, carried=False).patience_s
         after.inventory.restore(records, after.clock.now_us, utc_us, pools)
         item = after.item(1)
         assert item.pool is not None

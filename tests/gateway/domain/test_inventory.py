@@ -9,7 +9,6 @@ from gateway.domain import inventory as module
 from gateway.domain.items import Cause
 from gateway.domain.params import PresenceParams, Zone, ZoneKind
 from gateway.domain.presence import Presence
-from gateway.domain.silence import FIRST_LEAVERS, FIRST_STAY_S
 from gateway.domain.zones import US_PER_S, LiveZone, ZoneState
 from readers.model import NO_RSSI_DBM, ReadBatch
 from tests.gateway.shop import DOOR, RACK, READER, UTC_US, HandClock, Shop, alias, identity, tag
@@ -649,7 +648,7 @@ def test_who_was_given_up_and_returns_teaches_its_zone_and_is_given_more_time() 
     first_s = item.departed_after_s(shop.zones["a"])
     assert [one.now for one in shop.wait(first_s + 5, step_s=1)] == [Presence.MISSING, Presence.DEPARTED]
     shop.wait(600, step_s=1)
-    lost_rate, calm_rate = pool.leave_rate, FIRST_LEAVERS / FIRST_STAY_S
+    lost_rate, calm_rate = pool.leave_rate, 1.0 / PresenceParams().unseen_stay_s
     assert lost_rate > 5 * calm_rate
     shop.hear(1, tag(7))
     assert causes(shop.tick()) == [Cause.RETURNED]

@@ -102,7 +102,7 @@ def test_bounds_have_floors_and_a_ceiling() -> None:
 
 def test_it_waits_for_what_its_zone_has_learnt_and_for_twice_its_own_longest_silence() -> None:
     place, one = zone(SPARSE), known(0.5)
-    pool = pool_of(place.silences, one.location.pace_s)
+    pool = pool_of(place.silences, one.location.pace_s, carried=False)
     pool.patience_s = 300.0
     assert one.departed_after_s(place) == unexplained_s(one.location.pace_s) + 300.0
     one.longest_s = 400.0
@@ -115,8 +115,8 @@ def test_at_a_door_a_few_paces_of_silence_are_enough_unless_it_is_read_rarely() 
     assert known(0.1).departed_after_s(door) == UNEXPLAINED_PACES * pace_s(0.1)
 
 
-def test_a_single_read_is_not_written_off_by_silence() -> None:
-    assert item().departed_after_s(zone(PresenceParams())) == PresenceParams().silence_ceiling_s
+def test_a_single_read_is_withdrawn_by_time_alone() -> None:
+    assert item().departed_after_s(zone(PresenceParams())) == PresenceParams().withdrawn_after_s
 
 
 def test_nothing_departs_before_it_is_missing_by_default() -> None:

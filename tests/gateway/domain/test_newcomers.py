@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -88,7 +89,7 @@ def test_a_chance_is_one_and_only_falls_while_one_waits(past: list[float], settl
 def test_what_was_learnt_fades_alike_in_any_portions(steps_us: list[int]) -> None:
     one, many = Hopes(), Hopes()
     for hopes in (one, many):
-        hopes.age(0)
+        hopes.begin(0)
         for _ in range(8):
             hopes.came(2.0)
             hopes.passed(0)
@@ -102,14 +103,27 @@ def test_what_was_learnt_fades_alike_in_any_portions(steps_us: list[int]) -> Non
 
 def test_half_of_it_is_gone_after_a_half_life() -> None:
     hopes = Hopes()
-    hopes.age(0)
+    hopes.settle()
+    hopes.begin(0)
     for _ in range(8):
         hopes.passed(6)
     hopes.age(round(HALF_LIFE_S * US_PER_S))
-    first = FIRST_EXAMPLES * (SETTLED_SHARE + FIRST_DAY_SHARE / 2)
-    assert hopes.chance(6) == pytest.approx(first / (4 + FIRST_EXAMPLES))
+    assert hopes.chance(6) == pytest.approx(FIRST_EXAMPLES * SETTLED_SHARE / (4 + FIRST_EXAMPLES))
     hopes.age(round(100 * HALF_LIFE_S * US_PER_S))
     assert hopes.chance(6) == pytest.approx(SETTLED_SHARE)
+
+
+@pytest.mark.parametrize(("from_s", "to_s", "halved"), [(0, 60, 1), (240, 240 * math.e, 4), (7_200, 9_000, 1)])
+def test_soon_after_a_start_it_is_gone_sooner(from_s: float, to_s: float, halved: int) -> None:
+    hopes = Hopes()
+    hopes.begin(0)
+    hopes.age(round(from_s * US_PER_S))
+    hope = hopes.chance(6) / FIRST_EXAMPLES - SETTLED_SHARE
+    for _ in range(64):
+        hopes.passed(6)
+    hopes.age(round(to_s * US_PER_S))
+    first = FIRST_EXAMPLES * (SETTLED_SHARE + hope / 2**halved)
+    assert hopes.chance(6) == pytest.approx(first / (64 / 2**halved + FIRST_EXAMPLES))
 
 
 # -- in a shop ------------------------------------------------------------------------------------------------
@@ -131,11 +145,38 @@ def test_what_was_counted_by_one_read_is_withdrawn_when_no_second_comes() -> Non
     shop = Shop(COLD_SHOP)
     shop.hear(1, tag(1))
     assert [one.cause for one in shop.tick()] == [Cause.ARRIVED]
-    made = shop.wait(WAITS_S[-1], step_s=1)
-    assert [one.cause for one in made if one.now is Presence.DEPARTED] == [Cause.DEPARTED]
+    made = shop.wait(RULE.withdrawn_after_s - 1, step_s=1)
+    assert [one.now for one in made] == [Presence.MISSING]
+    made = shop.wait(2, step_s=1)
+    assert [one.cause for one in made] == [Cause.DEPARTED]
     assert shop.item(1).zone is None
     shop.hear(1, tag(1))
     assert [one.cause for one in shop.tick()] == [Cause.RETURNED]
+
+
+def test_no_time_to_withdraw_passes_while_nobody_looks() -> None:
+    shop = Shop(COLD_SHOP)
+    shop.hear(1, tag(1))
+    shop.wait(RULE.withdrawn_after_s / 2, step_s=10)
+    shop.fails()
+    shop.wait(3 * RULE.withdrawn_after_s, step_s=10)
+    shop.works()
+    assert shop.wait(RULE.withdrawn_after_s / 2 - 20, step_s=10) == []
+    assert [one.cause for one in shop.wait(40, step_s=10)] == [Cause.DEPARTED]
+
+
+def test_a_restart_remembers_who_counts_by_one_read() -> None:
+    shop = Shop(COLD_SHOP)
+    shop.hear(1, tag(1))
+    shop.wait(RULE.withdrawn_after_s / 2, step_s=10)
+    records = [shop.inventory.record(shop.item(1), shop.clock.now_us, shop.clock.utc_us())]
+    again = Shop(COLD_SHOP)
+    again.inventory.restore(records, again.clock.now_us, again.clock.utc_us())
+    assert again.item(1).unproven
+    assert again.wait(RULE.withdrawn_after_s / 2 - 20, step_s=10) == []
+    assert [one.cause for one in again.wait(40, step_s=10)] == [Cause.DEPARTED]
+    again.hear(1, tag(1))
+    assert [one.cause for one in again.tick()] == [Cause.RETURNED]
 
 
 def test_a_door_never_counts_by_one_read() -> None:

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.params import PresenceParams
+from gateway.domain.params import PROFILES, PresenceParams, Profile
 from gateway.domain.records import PoolRecord, TailRecord
 from gateway.domain.silence import (
     ENOUGH,
-    FIRST_LEAVERS,
-    FIRST_STAY_S,
+    FIRST_LOOKED_S,
     HALF_LIFE_S,
     PACES_S,
     SECONDS_PER_DAY,
@@ -63,12 +62,12 @@ def test_a_zone_of_which_nothing_is_known_is_patient() -> None:
     assert pool.patience_s == THRESHOLDS_S[-1]
     pool.reckon(RULE, 0.0, ())
     assert pool.patience_s > 3_600
-    assert pool.leave_rate == FIRST_LEAVERS / FIRST_STAY_S
+    assert pool.leave_rate == pytest.approx(1.0 / RULE.unseen_stay_s)
     assert pool.lasting_per_s(pool.patience_s) == pytest.approx(never_per_s(pool), rel=1e-5)
 
 
 def test_a_tag_that_is_read_rarely_is_given_more_time_from_the_start() -> None:
-    pools = new_pools()
+    *pools, _ = new_pools()
     for pool in pools:
         pool.reckon(RULE, 0.0, ())
     patience = [pool.patience_s for pool in pools]
@@ -78,8 +77,34 @@ def test_a_tag_that_is_read_rarely_is_given_more_time_from_the_start() -> None:
 
 def test_each_pace_has_its_pool() -> None:
     pools = new_pools()
-    assert len(pools) == len(PACES_S) + 1
-    assert [pools.index(pool_of(pools, pace_s)) for pace_s in (0.1, 1.9, 2.0, 100.0, 1e6)] == [0, 0, 1, 3, 5]
+    assert len(pools) == len(PACES_S) + 2
+    paces_s = (0.1, 1.9, 2.0, 100.0, 1e6)
+    assert [pools.index(pool_of(pools, pace_s, carried=False)) for pace_s in paces_s] == [0, 0, 1, 3, 5]
+    assert {pools.index(pool_of(pools, pace_s, carried=True)) for pace_s in paces_s} == {6}
+
+
+def test_what_was_being_carried_is_given_up_sooner_from_the_start() -> None:
+    resting, carried = Silences(PACE_S), Silences(0.0, carried=True)
+    for pool in (resting, carried):
+        pool.reckon(RULE, 0.0, ())
+    assert carried.patience_s < resting.patience_s / 3
+    patient = replace(RULE, carried_share=RULE.carried_share / 10)
+    before_s = carried.patience_s
+    carried.reckon(patient, 0.0, ())
+    assert carried.patience_s > before_s
+
+
+def test_where_no_carried_one_leaves_they_are_waited_for_longer() -> None:
+    patience_s = []
+    for leaves in (0, 1):
+        carried = Silences(0.0, carried=True)
+        carried.items = 10
+        for minute in range(60):
+            carried.reckon(RULE, 60.0, ())
+            carried.ended(20.0 + 2.0 * minute)
+            carried.lost(leaves)
+        patience_s.append(carried.patience_s)
+    assert patience_s[0] > 1.5 * patience_s[1]
 
 
 # -- the tail -------------------------------------------------------------------------------------------------
@@ -192,7 +217,23 @@ def test_silences_that_go_on_count_by_how_likely_they_have_no_end() -> None:
     calm = learnt(ended).leave_rate
     assert calm < rates[0] < rates[1] < rates[2] < rates[3]
     assert rates[0] < 5 * calm, "of hands before a rack next to none is a leaver"
-    assert rates[3] == pytest.approx((20 / FIRST_LEAVERS + 1) * calm, rel=0.02), "all 20 of them are"
+    first_leavers = FIRST_LOOKED_S / RULE.unseen_stay_s
+    assert rates[3] == pytest.approx((19 / first_leavers + 1) * calm, rel=0.02), "all of them but the one to be judged"
+
+
+def test_a_silence_is_no_evidence_against_itself() -> None:
+    one, calm = learnt([60.0] * 100), learnt([60.0] * 100)
+    one.reckon(RULE, 0.0, [30_000.0])
+    assert one.patience_s == calm.patience_s
+    one.reckon(RULE, 0.0, [30_000.0, 30_000.0])
+    assert one.patience_s < calm.patience_s
+
+
+def test_a_room_that_people_leave_with_what_they_bought_is_less_patient_from_the_start() -> None:
+    rack, room = Silences(PACE_S), Silences(PACE_S)
+    rack.reckon(RULE, 0.0, ())
+    room.reckon(PROFILES[Profile.ROOM], 0.0, ())
+    assert room.patience_s < rack.patience_s / 5
 
 
 # -- time -----------------------------------------------------------------------------------------------------
