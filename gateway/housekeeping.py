@@ -99,7 +99,8 @@ class Housekeeping:
                     self._mute_gauges.add(antenna)
                     text, hint = f"this sensor cannot be read: {reason}", "look at it and its cable; counts go on"
                 elif each.params.sensor is Sensor.WEIGHT:
-                    hint += f". If you have counted it: tallygate shelf recount {subject} PIECES"
+                    pieces = "PIECES" if len(each.params.skus) == 1 else "GTIN=PIECES ..."
+                    hint += f". If you have counted it: tallygate shelf recount {subject} {pieces}"
                 parts.alerts.raise_(AlertKind.ANTENNA_DOWN, subject, text, hint)
 
     def _watch_zones(self) -> None:

@@ -1,6 +1,6 @@
 """`tallygate check-config`: everything that is wrong with a configuration file, at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +9,8 @@ import typer
 
 from config import Config, ConfigError, Problem, load
 from gateway.cli.output import ExitCode, JsonOption, complain, print_json, table
+from gateway.domain.countable import countable_pieces, level_sd_g
+from gateway.domain.params import Bin, Sensor, Sku
 
 
 def check_config(
@@ -64,7 +66,24 @@ def summary(config: Config) -> dict[str, Any]:
             }
             for reader in config.readers
         ],
+        "bins": [
+            {
+                "reader": each.reader,
+                "channel": each.channel,
+                "zone": each.zone,
+                "sensor": each.sensor.value,
+                "products": {sku.gtin: countable(each, sku) for sku in each.skus},
+            }
+            for each in config.bins
+        ],
     }
+
+
+def countable(each: Bin, sku: Sku) -> int | None:
+    """How many pieces of a product the weight of its bin can count; None where nothing is weighed."""
+    if each.sensor is not Sensor.WEIGHT:
+        return None
+    return countable_pieces(sku.unit_weight_g, sku.variation, sku.tolerance, level_sd_g(each.params))
 
 
 def readers_of(config: Config, zone: str) -> list[str]:
@@ -102,8 +121,21 @@ def _for_people(file: Path, config: Config) -> str:
             for reader in config.readers
         ),
     )
+    bins = table(
+        ("bin", "zone", "sensor", "counts"),
+        (
+            (f"{each.reader}:{each.channel}", each.zone, each.sensor.value, ", ".join(_counts(each)) or "-")
+            for each in config.bins
+        ),
+    )
     heading = f"{file} is fine"
     names = f"site {config.site.id}, gateway {config.site.gateway}, broker {config.mqtt.url}"
-    return "\n\n".join(
-        part for part in (f"{heading}\n{names}", config.zones and zones, config.readers and readers) if part
-    )
+    parts = f"{heading}\n{names}", config.zones and zones, config.readers and readers, config.bins and bins
+    return "\n\n".join(part for part in parts if part)
+
+
+def _counts(each: Bin) -> Iterator[str]:
+    """Its products, and how far their count can be confirmed by weight."""
+    for sku in each.skus:
+        most = countable(each, sku)
+        yield sku.gtin if most is None else f"{sku.gtin} (up to {most})"

@@ -154,7 +154,9 @@ async def _broker(config: Config, timeout_s: float) -> Check:
 async def _reader(reader: Reader, timeout_s: float) -> Check:
     name, settings = f"reader {reader.id}", reader.settings
     if not isinstance(settings, LlrpSettings):
-        return Check(name, ok=None, text=f"{settings.address}: only the daemon can tell")
+        from gateway.cli.doctor_serial import serial_device  # noqa: PLC0415 - every driver, only where needed
+
+        return Check(name, *await serial_device(reader, settings.port, timeout_s))
     if settings.listens:
         return Check(name, ok=None, text=f"{settings.address}: it dials in")
     hint = "check power, cable and address; is LLRP enabled?"

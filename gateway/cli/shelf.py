@@ -36,7 +36,7 @@ def shelf(
         ),
     ],
     place: Annotated[
-        str | None, typer.Argument(metavar="READER:CHANNEL", help="One bin; show alone does without, and shows all.")
+        str | None, typer.Argument(metavar="READER:CHANNEL", help="One bin; show shows all, or those of a READER.")
     ] = None,
     counts: Annotated[
         list[str] | None,
@@ -77,9 +77,12 @@ def shelf(
         calibrate(_loaded(config), place, timeout, as_json=as_json)
         return
     found = _directly(_loaded(config), timeout) if direct else ask(http, "shelves", timeout, token_file)
-    found = [each for each in found if place in {None, f"{each['reader']}:{each['channel']}"}]
+    places = [f"{each['reader']}:{each['channel']}" for each in found]
     if not found:
-        fail(ExitCode.FINDING, "no such bin" if place else "no bins", "name a product in a [[readers.channels]] table")
+        fail(ExitCode.FINDING, "no bins", "name a product in a [[readers.channels]] table")
+    found = [each for each in found if place in {None, each["reader"], f"{each['reader']}:{each['channel']}"}]
+    if not found:
+        fail(ExitCode.FINDING, f"no such bin: {place}", f"one of {', '.join(places)}")
     if as_json:
         for each in found:
             print_json(each)

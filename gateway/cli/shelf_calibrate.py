@@ -14,7 +14,9 @@ from gateway.cli.shelf_reading import Samples, listen
 from gateway.domain.calibration import Fill, Learnt, Measurement, Scale, learn, verdict
 from gateway.domain.params import Bin, Sensor, ShelfParams
 from gateway.tasks import beside
+from readers.modbus.settings import ModbusSettings
 from readers.model import WeightSample
+from readers.scales.settings import ScaleSettings
 
 # How many pieces at least make a mean that counts a shelf.
 ENOUGH_PIECES = 10
@@ -32,8 +34,9 @@ def calibrate(config: Config, place: str, timeout_s: float, *, as_json: bool) ->
 def _find(config: Config, place: str) -> tuple[Reader, int, Bin | None]:
     name, _, number = place.rpartition(":")
     readers = {reader.id: reader for reader in config.readers}
-    places = [f"{reader.id}:{channel}" for reader in config.readers for channel in reader.antennas]
-    if name not in readers or not number.isdecimal() or int(number) not in readers[name].antennas:
+    weighing = [reader for reader in config.readers if isinstance(reader.settings, ScaleSettings | ModbusSettings)]
+    places = [f"{reader.id}:{channel}" for reader in weighing for channel in reader.antennas]
+    if place not in places:
         fail(ExitCode.USAGE, f"no channel {place!r}", f"one of {', '.join(places) or 'none: name a reader first'}")
     bins = [each for each in config.bins if (each.reader, each.channel) == (name, int(number))]
     known = bins[0] if bins else None

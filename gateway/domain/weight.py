@@ -58,7 +58,7 @@ class Blind(StrEnum):
     DOOR = "it does not come to rest, and a door of its zone stands open"
     RESET = "it shows nothing all at once: emptied unseen, or zeroed with its goods on"
     BELOW_ZERO = "it weighs less than empty: zeroed with goods on it, or something of its own was taken off"
-    UNCOUNTED = "what lies on it cannot be counted: empty it once"
+    UNCOUNTED = "what lies on it cannot be counted: empty it once, or say what lies there"
 
 
 CONDITIONS = {

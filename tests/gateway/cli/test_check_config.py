@@ -32,6 +32,39 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["check-config", *arguments])
 
 
+SHELF = """
+[site]
+id = "s"
+gateway = "g"
+[mqtt]
+url = "mqtt://h"
+[[zones]]
+id = "shelf-7"
+kind = "shelf"
+[[readers]]
+id = "gondola-7"
+driver = "scale"
+url = "socket://10.0.0.5:4001"
+dialect = "shelf-line"
+[[readers.channels]]
+channel = 1
+zone = "shelf-7"
+gtin = "9506000134352"
+unit_weight_g = 182
+[[readers.channels]]
+channel = 2
+zone = "shelf-7"
+gtin = "04012345678901"
+sensor = "pusher"
+empty_mm = 400
+pitch_mm = 50
+[[readers.channels]]
+channel = 3
+zone = "shelf-7"
+sensor = "temperature"
+"""
+
+
 @pytest.fixture
 def bad(tmp_path: Path) -> Path:
     path = tmp_path / "bad.toml"
@@ -55,6 +88,17 @@ def test_a_fine_file_for_machines() -> None:
     assert len(answer["fingerprint"]) == 64
     assert answer["zones"][1] == {"id": "door", "kind": "exit", "readers": ["ceiling-1"]}
     assert answer["readers"][0]["antennas"] == {"1": "floor", "2": "floor", "3": "door"}
+
+
+def test_what_lies_on_shelves_and_how_far_it_can_be_counted(tmp_path: Path) -> None:
+    path = tmp_path / "shelf.toml"
+    path.write_text(SHELF)
+    lines = [" ".join(line.split()) for line in run(str(path)).stdout.splitlines()]
+    assert "gondola-7:1 shelf-7 weight 09506000134352 (up to 45)" in lines
+    assert "gondola-7:2 shelf-7 pusher 04012345678901" in lines
+    assert "gondola-7:3 shelf-7 temperature -" in lines
+    answer = json.loads(run(str(path), "--json").stdout)
+    assert [each["products"] for each in answer["bins"]] == [{"09506000134352": 45}, {"04012345678901": None}, {}]
 
 
 def test_every_problem_with_its_line(bad: Path) -> None:

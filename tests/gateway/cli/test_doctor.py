@@ -10,6 +10,11 @@ from typer.testing import CliRunner, Result
 
 from gateway.broker import free_port
 from gateway.cli import app
+from simulators.clock import WallClock
+from simulators.field import FixedField
+from simulators.serial.bench import serial_bench
+from simulators.serial.m100 import M100Device
+from simulators.serial.scales import Cell, Pan, ShelfBoard
 from tests.broker import Broker
 from tests.rig import HOST, Rig, eventually, hurry, ours
 
@@ -103,3 +108,67 @@ def test_a_configuration_that_is_none(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["doctor", "--config", str(tmp_path / "none.toml")])
     assert result.exit_code == 1
     assert "cannot be read" in result.stderr
+
+
+SHELVES = """
+[[readers]]
+id = "board"
+driver = "scale"
+url = "serial://{folder}/board"
+dialect = "shelf-line"
+[[readers.channels]]
+channel = 1
+zone = "floor"
+[[readers.channels]]
+channel = 2
+zone = "floor"
+[[readers]]
+id = "gone"
+driver = "scale"
+url = "serial://{folder}/gone"
+dialect = "mt-sics"
+[[readers.channels]]
+channel = 1
+zone = "floor"
+[[readers]]
+id = "tags"
+driver = "m100"
+url = "serial://{folder}/tags"
+antennas = {{ 1 = "floor" }}
+region = "eu"
+power_dbm = 20
+[[readers]]
+id = "no-tags"
+driver = "m100"
+url = "serial://{folder}/no-tags"
+antennas = {{ 1 = "floor" }}
+region = "eu"
+power_dbm = 20
+"""
+
+
+async def test_what_hangs_on_serial_ports(rig: Rig, tmp_path: Path) -> None:
+    """What weighs is listened to; what transmits is not touched."""
+    cells = [Cell(1, Pan(1.0)), Cell(2, Pan(2.0))]
+    module = M100Device(FixedField({}), WallClock())
+    text = listening(rig) + SHELVES.format(folder=tmp_path)
+
+    async def told() -> dict[str, dict[str, object]]:
+        result = await ask(rig, text, "--json")
+        return {one["of"]: one for one in map(json.loads, result.stdout.splitlines())}
+
+    with serial_bench(tmp_path / "board", ShelfBoard(cells)) as board, serial_bench(tmp_path / "tags", module):
+        found = await told()
+        assert found["reader board"]["ok"] is True
+        assert str(found["reader board"]["text"]).endswith("all 2 channels heard")
+        assert (found["reader gone"]["ok"], found["reader no-tags"]["ok"]) == (False, False)
+        assert str(found["reader gone"]["text"]).endswith("gone is not there")
+        assert (found["reader tags"]["ok"], module.heard) == (None, [])
+        cells[1].mute = True
+        found = await told()
+        assert (found["reader board"]["ok"], found["reader board"]["text"]) == (
+            False,
+            f"{tmp_path}/board: nothing was heard of channel 2",
+        )
+        board.unplug()
+        assert str((await told())["reader board"]["text"]).endswith("board is not there")

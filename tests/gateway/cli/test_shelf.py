@@ -104,10 +104,13 @@ async def test_what_a_running_gateway_counts(tmp_path: Path, pan: Pan, monkeypat
             pan.trouble = "overload"
             await eventually(lambda: bool(gateway.shelves.blind))
             code, out, _ = await at_once("show", "gondola-7:1", *there)
+            out_of_one = out
             assert code == 1
             assert "more than it can weigh" in " ".join(out.split())
             code, _, error = await at_once("show", "gondola-7:2", *there)
             assert (code, "no such bin" in error) == (1, True)
+            assert "hint: one of gondola-7:1" in error
+            assert (await at_once("show", "gondola-7", *there))[1] == out_of_one
 
 
 async def test_who_has_counted_a_shelf_says_so(
