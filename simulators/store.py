@@ -31,7 +31,7 @@ class Air:
 
     certain: bool = False
     noise_db: float = 3.0
-    ghosts_per_hour: float = 20.0
+    ghosts_per_hour: float = 6.0
 
 
 class Store:
