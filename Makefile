@@ -27,7 +27,7 @@ test-long: $(READY) system-packages  ## the long ones
 soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 chooses other luck
 	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 LOSS_ROUNDS=10 READER_ROUNDS=60 \
 		CLOCK_JUMPS=8 SHOP_HOURS=1000 FRAME_STRIDE=5 SOAK_MINUTES=5 SOAK_HOURS=6 OFFLINE_DELTAS=5000000 \
-		$(BIN)/pytest -s --timeout 3600 $(ARGS) tests/faults
+		$(BIN)/pytest -s --timeout 3600 --durations 20 $(ARGS) tests/faults
 
 fuzz: $(READY) system-packages  ## broken frames, files, requests for longer; FAULT_SEED=7 takes others, FUZZ_SECONDS=60 fewer
 	FRAME_STRIDE=5 $(BIN)/pytest -s --timeout 1800 $(ARGS) tests/faults/test_bad_frames.py \
