@@ -25,6 +25,12 @@ POLITE_CLOSE_S: Final = 1.5
 MAX_UNSENT_BYTES: Final = 64 * 1024
 """We send a hundred bytes a minute: a peer that leaves this much unread has stopped to read."""
 
+TURN_BYTES: Final = 384 * 1024
+"""All connections together read so much in a turn of the event loop: some 7,000 reads, a hundredth of a second."""
+
+LEAST_READ_BYTES: Final = 4 * 1024
+"""... but each at least this much: below it a read costs more than what it brings."""
+
 CLOCK_WRONG_MS: Final = 5 * 60_000.0
 """No NTP server leaves a clock this far off: nobody has set it."""
 
@@ -132,6 +138,9 @@ class Link(Guest):
     `ended` gives the fault it died of, once the socket is closed. It is never used again.
     """
 
+    open = 0
+    """How many there are: in a turn of the loop each of them may have something to read."""
+
     def __init__(
         self, reader: str, settings: LlrpSettings, clock: Clock, sink: Sink, *, left_running: bool = False
     ) -> None:
@@ -211,6 +220,7 @@ class Link(Guest):
         """The socket is there; the reader speaks first."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        Link.open += 1
         self._arm()
 
     def said_at(self, moment_us: int | None) -> None:
@@ -218,8 +228,8 @@ class Link(Guest):
         self._said_us = moment_us
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the socket writes to."""
-        return self._frames.get_buffer(sizehint)
+        """Where the socket writes to: this connection's share of a turn of the loop."""
+        return self._frames.get_buffer(sizehint)[: max(LEAST_READ_BYTES, TURN_BYTES // max(1, Link.open))]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Frames have come, or a piece of one."""
@@ -242,6 +252,7 @@ class Link(Guest):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed, by whomever."""
+        Link.open -= 1
         self.abort()
         if not self.ended.done():
             fault = self._fault or self._session.fault
