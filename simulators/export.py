@@ -16,7 +16,7 @@ GONE = "gone"
 _ROWS_AT_A_TIME = 50_000
 
 
-def export(recording: Recording, plan: ShopPlan, folder: Path, progress: Callable[[float], None]) -> list[Path]:
+def export(recording: Recording, plan: ShopPlan | None, folder: Path, progress: Callable[[float], None]) -> list[Path]:
     """Writes `reads.csv`, `links.csv`, `truth.csv` and `shop.toml`, with gondolas also `weights.csv` and `shelves.csv`.
 
     All times are UTC in microseconds.
@@ -24,7 +24,8 @@ def export(recording: Recording, plan: ShopPlan, folder: Path, progress: Callabl
     `reads.csv`: time_taken, time_received, reader, antenna, epc (hex), rssi (dBm), reader_stamp (what the reader's own
     clock said). `links.csv`: time, reader, state, antenna (empty: the whole reader). `truth.csv`: time_us, epc, zone
     or `gone`. `weights.csv`: time, reader, channel, what (stable, moving, overload, input), value. `shelves.csv`, what
-    truly lies there: time_us, reader, channel (of the bin), gtin, pieces. Raises OSError.
+    truly lies there: time_us, reader, channel (of the bin), gtin, pieces. Without a plan there are only zones and
+    antennas to configure. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in ("reads.csv", "links.csv", "truth.csv", "shop.toml")]
@@ -34,8 +35,8 @@ def export(recording: Recording, plan: ShopPlan, folder: Path, progress: Callabl
     epcs = [epc.hex().upper() for epc in recording.epcs]
     facts = ((fact.at_us, epcs[fact.tag], fact.zone or GONE) for fact in recording.truth)
     _write(truth, ("time_us", "epc", "zone"), facts)
-    shop.write_text(shop_toml(plan), encoding="utf-8")
-    if plan.gondolas:
+    shop.write_text(shop_toml(plan) if plan is not None else _bare_toml(recording), encoding="utf-8")
+    if plan is not None and plan.gondolas:
         weights, shelves = folder / "weights.csv", folder / "shelves.csv"
         _write(weights, ("time", "reader", "channel", "what", "value"), _values(recording.weighing))
         lying = (row for day in recording.weighing.days for row in _lying(day))
@@ -58,6 +59,14 @@ def shop_toml(plan: ShopPlan, urls: Mapping[str, str] | None = None) -> str:
         if urls is not None:
             lines += ['driver = "scale"', f'url = "{urls[gondola.id]}"', 'dialect = "shelf-line"']
         parts += ["\n".join(lines), *(text for each in gondola.bins for text in _channels(gondola, each))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _bare_toml(recording: Recording) -> str:
+    parts = [f'[[zones]]\nid = "{zone}"\nkind = "{kind}"' for zone, kind in recording.zones.items()]
+    for reader in dict.fromkeys(reader for reader, _, _ in recording.antennas):
+        antennas = ", ".join(f'{port} = "{zone}"' for name, port, zone in recording.antennas if name == reader)
+        parts.append(f'[[readers]]\nid = "{reader}"\nantennas = {{ {antennas} }}')
     return "\n\n".join(parts) + "\n"
 
 

@@ -65,7 +65,11 @@ DOORS = {
     "typer": set(),
     "numpy": {"simulators.recording", "simulators.rare"},
 }
-DOOR_ROOMS = {"pydantic": ("config",), "typer": ("gateway.cli",), "numpy": ("simulators.shop", "gateway.evaluate")}
+DOOR_ROOMS = {
+    "pydantic": ("config",),
+    "typer": ("gateway.cli",),
+    "numpy": ("simulators.shop", "simulators.plain", "gateway.evaluate"),
+}
 SUPERVISOR = "gateway.supervise"
 
 

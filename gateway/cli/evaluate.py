@@ -18,7 +18,8 @@ from gateway.evaluate.grids import GRIDS
 from gateway.evaluate.measure import Entry, Job, Outcome, entries, measure
 from gateway.evaluate.rare import findings, pieces
 from gateway.evaluate.report import By, ScenarioReport, report
-from simulators.recording import load_scenario, scenario_names
+from gateway.evaluate.scenarios import find_scenario, spelt_out
+from simulators.recording import scenario_names
 from simulators.shop.plan import ScenarioError
 
 T = TypeVar("T")
@@ -27,7 +28,10 @@ T = TypeVar("T")
 def evaluate(
     scenarios: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SCENARIO]...", help="By name, or a file; without: all that come along."),
+        typer.Argument(
+            metavar="[SCENARIO]...",
+            help="By name, or a file; without: all of the store. plain: all from published models.",
+        ),
     ] = None,
     *,
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="How many seeds.")] = 5,
@@ -70,7 +74,7 @@ def evaluate(
     if rare:
         _score_rare(item_days, first_seed, jobs, as_json=as_json)
         return
-    names = list(dict.fromkeys(scenarios or scenario_names()))
+    names = spelt_out(scenarios or scenario_names())
     _check(names)
     kept = Cache() if cache is None else Cache.at(cache)
     reports = _reports(names, range(first_seed, first_seed + seeds), entries(_rivals(rules)), kept, jobs, by)
@@ -90,7 +94,7 @@ def evaluate(
 def _check(names: Sequence[str]) -> None:
     for name in names:
         try:
-            load_scenario(name)
+            find_scenario(name)
         except ScenarioError as error:
             fail(ExitCode.USAGE, str(error), "name one of them, or a file; without any, all are scored")
 

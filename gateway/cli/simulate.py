@@ -14,6 +14,7 @@ from gateway.cli.output import ExitCode, JsonOption, complain, fail, pairs, prin
 from gateway.cli.progress import progress_bar
 from simulators.clock import WallClock
 from simulators.export import export, shop_toml
+from simulators.plain.families import FAMILIES, Family
 from simulators.recording import Recording, Scenario, load_scenario, scenario_names
 from simulators.shop.live import LiveReader, LiveStore, serve_store
 from simulators.shop.plan import ScenarioError
@@ -52,6 +53,11 @@ def simulate(
     if scenario is None:
         _list(as_json=as_json)
         return
+    if scenario in FAMILIES:
+        if folder is None:
+            fail(ExitCode.USAGE, f"{scenario} has no readers that could be served", "write it into files with --export")
+        _export(FAMILIES[scenario], 1 if seed is None else seed, folder, as_json=as_json)
+        return
     try:
         loaded = load_scenario(scenario)
     except ScenarioError as error:
@@ -78,11 +84,15 @@ def _list(*, as_json: bool) -> None:
     print(table(("scenario", "lasts", "about"), rows))
 
 
-def _export(scenario: Scenario, seed: int, folder: Path, *, as_json: bool) -> None:
+def _export(scenario: Scenario | Family, seed: int, folder: Path, *, as_json: bool) -> None:
     with progress_bar("simulating") as progress:
-        recording = scenario.record(seed, progress)
-    with progress_bar("writing") as progress:
-        paths = export(recording, scenario.plan, folder, progress)
+        recording = scenario.record(seed, progress) if isinstance(scenario, Scenario) else scenario.record(seed)
+    plan = scenario.plan if isinstance(scenario, Scenario) else None
+    try:
+        with progress_bar("writing") as progress:
+            paths = export(recording, plan, folder, progress)
+    except OSError as error:
+        fail(ExitCode.UNREACHABLE, str(error), "choose a folder that can be written")
     if as_json:
         print_json({**_numbers(recording), "files": [str(path) for path in paths]})
         return

@@ -11,6 +11,7 @@ import numpy as np
 
 from gateway.evaluate.changes import Changes
 from gateway.evaluate.score import Counts, Score
+from simulators.plain.families import Family
 from simulators.recording import Recording, Scenario
 from simulators.shop.board import Weighing
 from simulators.shop.day import Fact
@@ -18,7 +19,7 @@ from simulators.shop.recorder import AntennaEvent, LinkEvent
 
 ROOT = Path(__file__).parent.parent.parent
 # Whatever of these changes makes worthless what was kept.
-STORE_SOURCES = ("simulators/*.py", "simulators/shop/*.py")
+STORE_SOURCES = ("simulators/*.py", "simulators/shop/*.py", "simulators/plain/*.py")
 RULE_SOURCES = (
     *(f"gateway/evaluate/{name}.py" for name in ("changes", "readings", "score", "tracks")),
     "gateway/evaluate/rules/*.py",
@@ -42,7 +43,7 @@ class Cache:
         folder.mkdir(parents=True, exist_ok=True)
         return cls(folder, _state(STORE_SOURCES), _state(STORE_SOURCES + RULE_SOURCES))
 
-    def recording(self, scenario: Scenario, seed: int) -> Recording:
+    def recording(self, scenario: Scenario | Family, seed: int) -> Recording:
         """The scenario's recording, made where it is not kept."""
         if self.folder is None:
             return scenario.record(seed)
@@ -58,14 +59,14 @@ class Cache:
         partial.replace(path)
         return recording
 
-    def score(self, scenario: Scenario, seed: int, rule: str) -> Score | None:
+    def score(self, scenario: Scenario | Family, seed: int, rule: str) -> Score | None:
         """What was kept of a rule on a recording."""
         path = self._path("json", self.rules, repr(scenario.plan), seed, rule)
         if self.folder is None or not path.exists():
             return None
         return _score(json.loads(path.read_text(encoding="utf-8")))
 
-    def keep_score(self, scenario: Scenario, seed: int, rule: str, points: Score) -> None:
+    def keep_score(self, scenario: Scenario | Family, seed: int, rule: str, points: Score) -> None:
         """Keep what a rule is worth on a recording."""
         if self.folder is None:
             return

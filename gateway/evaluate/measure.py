@@ -9,9 +9,9 @@ from gateway.evaluate.readings import Readings
 from gateway.evaluate.rules.floor import Floor
 from gateway.evaluate.rules.ours import Ours, Played
 from gateway.evaluate.rules.rule import Rule
+from gateway.evaluate.scenarios import find_scenario
 from gateway.evaluate.score import Score, score
 from gateway.evaluate.shelves import ShelfScore, score_shelves
-from simulators.recording import load_scenario
 
 
 class Entry(NamedTuple):
@@ -51,7 +51,7 @@ def entries(rivals: Sequence[str]) -> tuple[Entry, ...]:
 
 def measure(job: Job) -> list[Outcome]:
     """Run and score the rules; ours always anew, what else the cache does not have."""
-    scenario = load_scenario(job.scenario)
+    scenario = find_scenario(job.scenario)
     readings: Readings | None = None
     found = []
     for entry in job.entries:
