@@ -13,23 +13,23 @@ export LLRP_VECTORS SERIAL_VECTORS
 help:               ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
-demo: $(READY)      ## watch a simulated store being counted; ARGS="--seconds 20 --json" is passed on
+demo: $(READY)      ## watch a simulated store being counted (ARGS="--seconds 9")
 	@$(BIN)/tallygate demo $(ARGS)
 
 # Most tests wait for brokers, ports and readers: four at a time keep two cores busy.
-test: $(READY) system-packages  ## all tests but the long ones; ARGS="-k ledger" is passed on
+test: $(READY) system-packages  ## all tests but the long ones (ARGS="-k ledger")
 	$(BIN)/pytest -n 4 --dist loadfile -m "not slow" --ignore tests/interop $(ARGS)
 
 test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest -m slow $(ARGS)
 	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
 
-soak: $(READY) system-packages  ## faults of every kind for as long as it takes; FAULT_SEED=7 chooses other luck
+soak: $(READY) system-packages  ## faults of every kind, for hours (FAULT_SEED=7: other luck)
 	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 LOSS_ROUNDS=10 READER_ROUNDS=60 \
 		CLOCK_JUMPS=8 SHOP_HOURS=1000 FRAME_STRIDE=5 SOAK_MINUTES=5 SOAK_HOURS=6 OFFLINE_DELTAS=5000000 \
 		$(BIN)/pytest -s --timeout 3600 --durations 20 $(ARGS) tests/faults
 
-fuzz: $(READY) system-packages  ## broken frames, files, requests for longer; FAULT_SEED=7 takes others, FUZZ_SECONDS=60 fewer
+fuzz: $(READY) system-packages  ## broken frames, files, requests (FUZZ_SECONDS=60: fewer)
 	FRAME_STRIDE=5 $(BIN)/pytest -s --timeout 1800 $(ARGS) tests/faults/test_bad_frames.py \
 		tests/faults/test_requests.py tests/config/test_loader.py tests/gateway/consumer/test_decode.py
 	@$(BIN)/pip install --quiet --only-binary :all: 'atheris>=3' || \
@@ -38,12 +38,12 @@ fuzz: $(READY) system-packages  ## broken frames, files, requests for longer; FA
 	$(BIN)/python -m tests.fuzz.reports -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -print_final_stats=1 \
 		-artifact_prefix=build/fuzz/ build/fuzz/reports tests/corpus/reports
 
-audit: $(READY)     ## known weaknesses of the dependencies, where the database can be reached
+audit: $(READY)     ## known weaknesses of the dependencies, if they can be asked
 	$(BIN)/pip install --quiet pip-audit
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock || \
 		{ echo "weaknesses were found, or the database (pypi.org) cannot be reached: see above"; exit 1; }
 
-check: $(READY)     ## format, lint, types; the tidiness of the structure is a test
+check: $(READY)     ## format, lint, types, and the tidiness of the structure
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
@@ -56,11 +56,11 @@ format: $(READY)    ## bring the sources into the one format
 bench: $(READY) system-packages  ## measure, side by side in one run
 	$(BIN)/python -m tests.bench $(ARGS)
 
-accuracy: $(READY)  ## the score on reporting seeds, and what must hardly ever happen; an hour on two cores
+accuracy: $(READY)  ## the score on reporting seeds; an hour on two cores
 	@$(BIN)/tallygate evaluate --first-seed 1001 --seeds 20 --jobs 2 $(ARGS); score=$$?; \
 	$(BIN)/tallygate evaluate --rare --first-seed 1001 --jobs 2 && exit $$score
 
-interop: $(READY)   ## other people's programs (LLRP, serial RFID, EPCIS), fetched into .venv-interop/, against ours
+interop: $(READY)   ## other people's programs against ours, in .venv-interop/
 	$(BIN)/python -m tests.interop.peers
 	$(BIN)/pytest --timeout 400 $(ARGS) tests/interop
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -114,7 +115,9 @@ def address_of(address: str) -> tuple[str, int]:
 
 def unreachable(address: str, error: Exception) -> NoReturn:
     """Ends the verb: nobody answers."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    # asyncio puts the address where the reason should be.
+    number = getattr(error, "errno", None)
+    reason = os.strerror(number) if number is not None and number > 0 else str(error) or type(error).__name__
     fail(ExitCode.UNREACHABLE, f"no daemon answers on {address}: {reason}", "start it, or name its http.listen: --http")
 
 

@@ -289,7 +289,9 @@ def _view(parts: Demo, rate: float) -> Group:
 def _footer(parts: Demo) -> str:
     if parts.phase == "settling":
         return "closed: waiting until the reads have told where everything lies; Ctrl-C ends it"
-    return "yellow: something was carried, and its reads have not told of it yet; Ctrl-C ends it"
+    if parts.phase == "done":
+        return "closed"
+    return "yellow: something was just carried, its reads have yet to tell; Ctrl-C ends it"
 
 
 def _zone_table(parts: Demo) -> Table:

@@ -83,7 +83,11 @@ def _disk(config: Config) -> Iterator[Check]:
     path = config.ledger.path
     folder = path.parent
     if not folder.is_dir():
-        yield Check("ledger", ok=False, text=f"{folder} does not exist", hint="create it for the gateway's user")
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        if there.is_dir() and os.access(there, os.W_OK):
+            yield Check("ledger", ok=None, text=f"{folder} is not there yet", hint="the first start makes it")
+        else:
+            yield Check("ledger", ok=False, text=f"{folder} does not exist", hint="create it for the gateway's user")
         return
     if not os.access(folder, os.W_OK):
         yield Check("ledger", ok=False, text=f"{folder} cannot be written", hint="give it to the gateway's user")

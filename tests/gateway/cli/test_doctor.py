@@ -99,7 +99,12 @@ async def test_a_ledger_of_another_gateway_and_a_folder_that_is_not_there(rig: R
     result = await ask(rig, text.replace('gateway = "gw"', 'gateway = "other"'))
     assert result.exit_code == 1
     assert "belongs to one gateway" in result.stdout.replace("\n", " ")
-    result = await ask(rig, text.replace('"ledger.db"', '"no/ledger.db"'), "--json")
+    result = await ask(rig, text.replace('"ledger.db"', '"no/where/ledger.db"'), "--json")
+    told = {one["of"]: one for one in map(json.loads, result.stdout.splitlines())}
+    # A start would make it where it may.
+    assert (result.exit_code, told["ledger"]["ok"]) == (0, None)
+    assert "the first start makes it" in told["ledger"]["hint"]
+    result = await ask(rig, text.replace('"ledger.db"', '"tallygate.toml/ledger.db"'), "--json")
     assert result.exit_code == 1
     assert "does not exist" in result.stdout
 
