@@ -61,7 +61,9 @@ class Gateway(Parts):
             records = await self.ledger.items()
             pools = await self.ledger.pools()
             self.line.remembered = {pool.zone for pool in pools} | await self.ledger.learnt_zones()
-            first = self.inventory.restore(records, self.clock.monotonic_us(), self.clock.utc_us(), pools)
+            first = self.inventory.restore(
+                records, self.clock.monotonic_us(), self.clock.utc_us(), pools, await self.ledger.shop()
+            )
             shelved = self.shelves.restore(self.config.bins, await self.ledger.bins())
             self.stock.restore((await self.ledger.stock()).rows, self.inventory, shelved, first)
         position = self.ledger.position

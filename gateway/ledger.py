@@ -20,12 +20,22 @@ import aiosqlite
 
 from gateway import migrations
 from gateway.domain.delta import Change, StockKey
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord
 from gateway.domain.stock import StockRow
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.zones import Antenna
 from gateway.ledger_group import Commit, Group, Numbered, Position
-from gateway.ledger_rows import Row, bin_records, bin_row, item_record, item_row, pool_records, pool_row
+from gateway.ledger_rows import (
+    Row,
+    bin_records,
+    bin_row,
+    item_record,
+    item_row,
+    pool_records,
+    pool_row,
+    shop_record,
+    shop_row,
+)
 
 # A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
 GROUP_COMMIT_S = 0.02
@@ -144,6 +154,8 @@ class Ledger:
             await self._drop_zones(group.dropped_zones)
             await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", [(zone,) for zone in group.learnt_zones])
             await self._write_pools(group.pools.values())
+            if group.shop is not None:
+                await self._many("INSERT OR REPLACE INTO shop VALUES (?, ?, ?, ?, ?, ?)", [shop_row(group.shop)])
             await self._writer.execute(
                 "UPDATE ledger SET seq = ?, acknowledged = ?", (group.position.seq, group.position.acknowledged)
             )
@@ -328,6 +340,11 @@ class Ledger:
         """What silence has come to mean in each zone."""
         tails = await self._read("SELECT * FROM pool_tails ORDER BY threshold_s")
         return pool_records(await self._read("SELECT * FROM pools"), tails)
+
+    async def shop(self) -> ShopRecord | None:
+        """What the whole shop has taught; None where nothing is kept of that."""
+        rows = await self._read("SELECT * FROM shop")
+        return shop_record(rows[0]) if rows else None
 
     async def learnt_zones(self) -> set[str]:
         """The zones whose first count has settled."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gateway import payloads
 from gateway.domain.delta import Step
 from gateway.domain.presence import Presence
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, Story, TailRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, ShopRecord, Story, TailRecord
 from gateway.domain.tags import key_bits, key_epc, tag_key
 
 if TYPE_CHECKING:
@@ -112,3 +112,14 @@ def pool_records(pools: Iterable[Row], tails: Iterable[Row]) -> list[PoolRecord]
 def pool_row(record: PoolRecord) -> tuple[object, ...]:
     """A row of the table `pools`."""
     return (record.zone, record.carried, record.pace_s, record.item_s, record.lost, record.leave_rate)
+
+
+def shop_record(row: Row) -> ShopRecord:
+    """The row of the table `shop`."""
+    _, usual_db, age_s, hope, came, passed = row
+    return ShopRecord(usual_db, age_s, hope, tuple(json.loads(came)), tuple(json.loads(passed)))
+
+
+def shop_row(record: ShopRecord) -> tuple[object, ...]:
+    """The row of the table `shop`."""
+    return (1, record.usual_db, record.age_s, record.hope, json.dumps(record.came), json.dumps(record.passed))

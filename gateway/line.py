@@ -14,7 +14,7 @@ from gateway.domain.inventory import TICK_US, Inventory
 from gateway.domain.items import Item, Transition
 from gateway.domain.params import Bin
 from gateway.domain.presence import COUNTED
-from gateway.domain.records import PoolRecord
+from gateway.domain.records import PoolRecord, ShopRecord
 from gateway.domain.recount import Recount
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
@@ -85,6 +85,7 @@ class Line:
         """Zones of which the ledger keeps what they have learnt."""
         self._checkpoint: Iterator[Item] = iter(())
         self._checkpoint_us = 0
+        self._saved_shop: ShopRecord | None = None
         self._tick_due_us = 0
         self._search_due_us = 0
         self._booking = asyncio.Lock()
@@ -189,14 +190,25 @@ class Line:
             steps.extend(confirmed.split())
         forgotten, self.inventory.forgotten = self.inventory.forgotten, []
         changed = dict.fromkeys(made.item for made in transitions)
-        checkpointed, pools = self._checkpointed(now_us)
+        checkpointed, pools, shop = self._checkpointed(now_us)
         changed.update(dict.fromkeys(checkpointed))
         learnt = [name for name in self._unlearnt if not self.inventory.zones[name].learning]
         dropped_zones = self.remembered.difference(self.inventory.zones)
         self.remembered -= dropped_zones
         self.remembered.update(learnt, (record.zone for record in pools))
         bins, dropped_bins = self.shelves.take_records(), self.shelves.take_dropped()
-        if steps or changed or forgotten or learnt or bins or dropped_bins or pools or dropped_zones or self._owed:
+        if (
+            steps
+            or changed
+            or forgotten
+            or learnt
+            or bins
+            or dropped_bins
+            or pools
+            or shop
+            or dropped_zones
+            or self._owed
+        ):
             commit = Commit(
                 utc_us,
                 steps,
@@ -206,6 +218,7 @@ class Line:
                 bins=bins,
                 dropped_bins=dropped_bins,
                 pools=pools,
+                shop=shop,
                 dropped_zones=sorted(dropped_zones),
             )
             numbered = await self._commit(commit)
@@ -251,17 +264,27 @@ class Line:
         self._alerts.clear(AlertKind.LEDGER_NEAR_LIMIT, "ledger")
         return numbered
 
-    def _checkpointed(self, now_us: int) -> tuple[list[Item], list[PoolRecord]]:
-        """The next few items, and the pools, whose learnt state goes to disk again."""
+    def _checkpointed(self, now_us: int) -> tuple[list[Item], list[PoolRecord], ShopRecord | None]:
+        """The next few items, the pools, and what the whole shop has taught, that go to disk again."""
         pools: list[PoolRecord] = []
+        shop: ShopRecord | None = None
         if now_us - self._checkpoint_us >= CHECKPOINT_US:
             self._checkpoint_us = now_us
             pools = [record for zone in self.inventory.zones.values() for record in _learnt_by_pools(zone)]
+            shop = self._shop_news()
             self._checkpoint = iter([item for item in self.inventory if item.presence in COUNTED])
         found = [item for item in islice(self._checkpoint, CHECKPOINT_ITEMS_PER_TICK) if _has_news(item)]
         for item in found:
             item.saved_chance, item.saved_longest_s = item.read_chance, item.longest_s
-        return found, pools
+        return found, pools, shop
+
+    def _shop_news(self) -> ShopRecord | None:
+        """What the shop has taught, where that is worth a write."""
+        shop = self.inventory.learnt()
+        if self._saved_shop is not None and not shop.differs(self._saved_shop, CHECKPOINT_SHARE):
+            return None
+        self._saved_shop = shop
+        return shop
 
     def _tell_zones(self) -> None:
         for zone in self.inventory.zones.values():

@@ -44,7 +44,7 @@ class Hearing:
         # Before then no antenna's silence is strange; it may be too early.
         self._strange_us = math.inf
         self._map(zone_of, 0)
-        self._motion = Motion()
+        self.motion = Motion()
         self._foreign: set[TagKey] = set()
         self._touched: deque[Cell] = deque()
         self._collected = 0
@@ -164,7 +164,7 @@ class Hearing:
         oldest_us = now_us - LATE_READ_US
         self._collected += 1
         tick = self._collected
-        look = self._motion.look
+        look = self.motion.look
         for _ in range(min(len(touched), MOST_CELLS_PER_TICK)):
             cell = touched.popleft()
             item, reads, first_us, last_us = cell.item, cell.reads, cell.first_us, cell.last_us

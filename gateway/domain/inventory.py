@@ -13,7 +13,7 @@ from gateway.domain.hearing import Hearing
 from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition, pace_s
 from gateway.domain.newcomers import Hopes, Newcomers
 from gateway.domain.presence import COUNTED, Presence
-from gateway.domain.records import ItemRecord, PoolRecord
+from gateway.domain.records import ItemRecord, PoolRecord, ShopRecord
 from gateway.domain.silence import SHORTEST_S, unexplained_s
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.timers import Timers, give_up, reckon, take_back
@@ -284,21 +284,22 @@ class Inventory:
     # -- what outlives the process ----------------------------------------------------------------------------
 
     def restore(
-        self, records: Sequence[ItemRecord], now_us: int, utc_now_us: int, pools: Iterable[PoolRecord] = ()
+        self,
+        records: Sequence[ItemRecord],
+        now_us: int,
+        utc_now_us: int,
+        pools: Iterable[PoolRecord] = (),
+        shop: ShopRecord | None = None,
     ) -> list[Transition]:
-        """Take up the items of an earlier life, and what silence had come to mean in its zones, before the first read.
+        """Take up the items of an earlier life, and what its zones and the shop had taught, before the first read.
 
         No silence accrues for the time in between. Items of zones that are configured no longer leave them now, and so
         do those that are no stock any more by what is configured: the transitions say so.
         """
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
-        for learnt in pools:
-            home = self.zones.get(learnt.zone)
-            pool = home.pool(learnt.pace_s, carried=learnt.carried) if home is not None else None
-            if pool is not None:
-                pool.restore(learnt)
-        if records:
+        self._go_on(pools, shop)
+        if shop is None and records:
             self._hopes.settle()
         # `missing` and `departed` are kept in the order of change.
         for record in sorted(records, key=lambda record: record.changed_utc_us):
@@ -338,6 +339,21 @@ class Inventory:
         for item in self._items.values():
             self._timers.arm(item)
         return made
+
+    def _go_on(self, pools: Iterable[PoolRecord], shop: ShopRecord | None) -> None:
+        """With what an earlier life had learnt."""
+        for learnt in pools:
+            home = self.zones.get(learnt.zone)
+            pool = home.pool(learnt.pace_s, carried=learnt.carried) if home is not None else None
+            if pool is not None:
+                pool.restore(learnt)
+        if shop is not None:
+            self._hopes.restore(shop)
+            self._hearing.motion.expect(shop.usual_db)
+
+    def learnt(self) -> ShopRecord:
+        """What the whole shop has taught, as the ledger keeps it."""
+        return self._hopes.record(self._hearing.motion.usual_db)
 
     def record(self, item: Item, now_us: int, utc_now_us: int) -> ItemRecord:
         """An item as the ledger keeps it."""

@@ -31,8 +31,12 @@ class Motion:
     __slots__ = ("_bound_db", "usual_db")
 
     def __init__(self) -> None:
-        self.usual_db = FIRST_USUAL_DB
-        self._bound_db = max(CARRIED_DB, CARRIED_TIMES * FIRST_USUAL_DB)
+        self.expect(FIRST_USUAL_DB)
+
+    def expect(self, usual_db: float) -> None:
+        """So much is usual."""
+        self.usual_db = usual_db
+        self._bound_db = max(CARRIED_DB, CARRIED_TIMES * usual_db)
 
     def look(self, item: Item, cell: Cell, dbm: int, at_us: int) -> None:
         """An antenna has read the item at this strength."""
@@ -49,8 +53,7 @@ class Motion:
         elif cell is item.look_cell:
             jump_db = abs(dbm - item.look_dbm)
             item.stir_db += LOOK_SHARE * (jump_db - item.stir_db)
-            self.usual_db += (jump_db - self.usual_db) / USUAL_LOOKS
-            self._bound_db = max(CARRIED_DB, CARRIED_TIMES * self.usual_db)
+            self.expect(self.usual_db + (jump_db - self.usual_db) / USUAL_LOOKS)
         item.look_cell, item.look_us, item.look_dbm = cell, at_us, dbm
         carried = item.stir_db > self._bound_db
         if carried is not item.carried:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from gateway.domain.items import FORGOTTEN, Item
 from gateway.domain.presence import Presence
+from gateway.domain.records import ShopRecord
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # A tag that waits for its second read is looked at after so many seconds; after the last it is forgotten.
@@ -60,6 +61,18 @@ class Hopes:
         """The shop's items are known: what is new now is rather a ghost than on a first day."""
         self._hope = 0.0
         self._age_s = HALF_LIFE_S / AGE_SHARE
+
+    def record(self, usual_db: float) -> ShopRecord:
+        """As the ledger keeps it, beside what else the shop has taught."""
+        return ShopRecord(usual_db, self._age_s, self._hope, tuple(self._came), tuple(self._passed))
+
+    def restore(self, record: ShopRecord) -> None:
+        """Go on with what an earlier life had learnt, where it counted by the same waits."""
+        if len(record.came) == len(record.passed) == len(WAITS_S):
+            self._came, self._passed = list(record.came), list(record.passed)
+            self._age_s, self._hope = record.age_s, record.hope
+        else:
+            self.settle()
 
     def begin(self, now_us: int) -> None:
         """The first tag is there: from now on newcomers grow rarer."""

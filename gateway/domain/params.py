@@ -70,7 +70,7 @@ class PresenceParams:
     missing_chance: float = 1e-6
     missing_floor_s: float = 60.0
     unseen_stay_s: float = 1e6
-    false_departures: float = 1.0
+    false_departures: float = 0.2
     false_share: float = 0.02
     carried_share: float = 0.1
     departed_floor_s: float = 60.0

@@ -70,6 +70,27 @@ class PoolRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ShopRecord:
+    """What the whole shop has taught, at rest: by how much tags `usual_db` jump from look to look; and what became of
+    tags that had been read once, by how long they had waited: how many `came` again, how many `passed` a wait without.
+
+    `age_s` is the time since the first tag, `hope` what is left of a first day's.
+    """
+
+    usual_db: float
+    age_s: float
+    hope: float
+    came: tuple[float, ...]
+    passed: tuple[float, ...]
+
+    def differs(self, other: "ShopRecord", share: float) -> bool:
+        """Whether one of its numbers is another than in `other` by more than this share of that, and of one tag."""
+        pairs = [(self.usual_db, other.usual_db), (self.hope, other.hope)]
+        pairs += zip(self.came + self.passed, other.came + other.passed, strict=True)
+        return any(abs(mine - theirs) > share * max(theirs, 1.0) for mine, theirs in pairs)
+
+
+@dataclass(frozen=True, slots=True)
 class ProductRecord:
     """One product of a bin at rest; `learnt` counts the pieces that its `unit_g` was learnt from."""
 

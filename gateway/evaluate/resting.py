@@ -136,7 +136,7 @@ class _Played:
         kept = [old.record(item, down_us, down_us) for item in old]
         pools = [pool.record(zone.id) for zone in old.zones.values() for pool in zone.silences]
         line = _line(up_us)
-        line.inventory.restore(kept, up_us, up_us, pools)
+        line.inventory.restore(kept, up_us, up_us, pools, old.learnt())
         line.stock, line.transitions = self.line.stock, self.line.transitions
         self.line = line
 

@@ -18,7 +18,7 @@ from gateway import ledger_file
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
 from gateway.domain.presence import Presence
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, Story, TailRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, ShopRecord, Story, TailRecord
 from gateway.domain.stock import StockRow
 from gateway.ledger import Ledger, LedgerError, open_ledger
 from gateway.ledger_group import Commit, Numbered
@@ -405,7 +405,7 @@ async def test_a_large_ledger_drops_what_was_delivered_first_then_the_oldest_and
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TRIM_DELTAS_PER_COMMIT", 100)
-    async with life(path, max_bytes=600_000) as ledger:
+    async with life(path, max_bytes=612_000) as ledger:
         await _fill(ledger, 2_000)
         await ledger.commit(Commit(acknowledged=150))
         share = await ledger._used_share()
@@ -571,6 +571,17 @@ async def test_pools_are_kept_and_written_anew_as_a_whole(path: Path) -> None:
         await ledger.commit(Commit(pools=[shorter]))
     async with life(path) as ledger:
         assert await ledger.pools() == [empty, shorter, other, carried]
+
+
+async def test_what_the_shop_has_taught_is_one_row(path: Path) -> None:
+    shop = ShopRecord(1.75, 90.5, 0.2, (3.0, 0.0), (0.5, 7.25))
+    async with life(path) as ledger:
+        assert await ledger.shop() is None
+        await asyncio.gather(*map(ledger.submit, [Commit(shop=replace(shop, age_s=1.0)), Commit(shop=shop), Commit()]))
+    async with life(path) as ledger:
+        assert await ledger.shop() == shop
+        await ledger.commit(Commit(shop=replace(shop, hope=0.1)))
+        assert await ledger.shop() == replace(shop, hope=0.1)
 
 
 async def test_a_ledger_of_the_fourth_version_keeps_what_its_pools_have_learnt(

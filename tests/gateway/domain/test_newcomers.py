@@ -17,6 +17,7 @@ from gateway.domain.newcomers import (
 )
 from gateway.domain.params import PROFILES, PresenceParams, Profile
 from gateway.domain.presence import Presence
+from gateway.domain.records import ShopRecord
 from gateway.domain.zones import US_PER_S
 from tests.gateway.shop import DOOR, Shop, tag
 
@@ -124,6 +125,37 @@ def test_soon_after_a_start_it_is_gone_sooner(from_s: float, to_s: float, halved
     hopes.age(round(to_s * US_PER_S))
     first = FIRST_EXAMPLES * (SETTLED_SHARE + hope / 2**halved)
     assert hopes.chance(6) == pytest.approx(first / (64 / 2**halved + FIRST_EXAMPLES))
+
+
+def test_another_life_hopes_as_much() -> None:
+    hopes, again = Hopes(), Hopes()
+    hopes.begin(0)
+    for _ in range(20):
+        hopes.came(2.0)
+        hopes.passed(0)
+    hopes.age(600 * US_PER_S)
+    again.restore(hopes.record(1.5))
+    assert chances(again) == chances(hopes)
+    again.begin(0)
+    for one, at_s in ((hopes, 1_200), (again, 600)):
+        one.age(at_s * US_PER_S)
+    assert chances(again) == pytest.approx(chances(hopes)), "it fades on at the age that it had"
+
+
+def test_what_was_counted_by_other_waits_is_left_out() -> None:
+    hopes, settled = Hopes(), Hopes()
+    settled.settle()
+    hopes.restore(ShopRecord(1.5, 0.0, 1.0, (9.0,), (0.0,)))
+    assert chances(hopes) == chances(settled)
+
+
+def test_what_changed_little_needs_no_write() -> None:
+    record = ShopRecord(2.0, 60.0, 0.3, (40.0, 0.5), (8.0, 0.0))
+    assert not record.differs(record, 0.1)
+    assert not replace(record, came=(43.0, 0.55), age_s=120.0).differs(record, 0.1)
+    assert replace(record, came=(45.0, 0.5)).differs(record, 0.1)
+    assert replace(record, passed=(8.0, 0.2)).differs(record, 0.1)
+    assert replace(record, usual_db=2.5).differs(record, 0.1)
 
 
 # -- in a shop ------------------------------------------------------------------------------------------------
