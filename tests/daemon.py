@@ -43,8 +43,10 @@ class Daemon:
 
 
 @asynccontextmanager
-async def daemon(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Daemon]:
-    """Started, and READY; killed at the end if it still runs."""
+async def daemon(
+    folder: Path, text: str, environ: Mapping[str, str] | None = None, stdin: int | None = None
+) -> AsyncIterator[Daemon]:
+    """Started, and READY; killed at the end if it still runs. `stdin` is what it reads from, else ours."""
     path = folder / "tallygate.toml"
     path.write_text(text)
     notices: asyncio.Queue[str] = asyncio.Queue()
@@ -59,6 +61,7 @@ async def daemon(folder: Path, text: str, environ: Mapping[str, str] | None = No
             "run",
             "--config",
             str(path),
+            stdin=stdin,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), **(environ or {})},
         )

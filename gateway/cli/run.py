@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from gateway.tasks import beside
 
 log = logging.getLogger(__name__)
 
+STDIN = 0
 DEFAULT_CONFIG = Path("/etc/tallygate/tallygate.toml")
 
 
@@ -44,8 +46,9 @@ def run(
 ) -> None:
     """Runs the gateway until it is told to stop.
 
-    Under systemd it reports READY, WATCHDOG and STOPPING. The broker need not be reachable at the start: what is
-    counted waits in the ledger.
+    SIGHUP applies a changed configuration; closing the terminal that it was started on ends it. Under systemd it
+    reports READY, WATCHDOG and STOPPING. The broker need not be reachable at the start: what is counted waits in the
+    ledger.
     """
     # The journal stamps each line itself; a terminal shows the seconds.
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
@@ -68,7 +71,13 @@ async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    on_terminal = os.isatty(STDIN)
+
+    def hang_up() -> None:
+        # Whoever has closed the terminal that this was started on wants an end, not a gateway that nobody sees.
+        (stop if on_terminal and not os.isatty(STDIN) else reload).set()
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     notifier = Notifier()
     async with (
         open_gateway(config, SystemClock(), SystemRandom()) as gateway,

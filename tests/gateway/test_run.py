@@ -1,6 +1,7 @@
 """`tallygate run` as a process: signals, systemd's socket, sudden death."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,6 +50,20 @@ async def test_it_tells_systemd_of_its_life_and_stops_cleanly(rig: Rig, tmp_path
         await has_everything(rig, consumer)
         assert not consumer.counters.findings
     assert all(server.connected is False for server in rig.servers.values())
+
+
+async def test_closing_the_terminal_that_it_was_started_on_ends_it(rig: Rig, tmp_path: Path) -> None:
+    """While the terminal is there, SIGHUP applies the configuration as ever."""
+    near_end, far_end = os.openpty()
+    try:
+        async with daemon(tmp_path, rig.text(), stdin=far_end) as one:
+            one.process.send_signal(signal.SIGHUP)
+            await eventually(lambda: "configuration applied" in one.log)
+            os.close(near_end)
+            assert await one.stop(signal.SIGHUP) == 0
+            assert one.log.count("configuration applied") == 1
+    finally:
+        os.close(far_end)
 
 
 async def test_it_is_ready_without_a_broker_and_delivers_later(rig: Rig, tmp_path: Path) -> None:
