@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.domain.tags import TagKey
-from gateway.domain.zones import US_PER_S, Antenna, LiveZone
+from gateway.domain.zones import LN2, US_PER_S, Antenna, LiveZone
 
 # The rate of an antenna is that of the last while (half-life, s).
 RATE_HALF_LIFE_S = 30.0
@@ -19,7 +19,6 @@ SILENT_READS = 50.0
 # So many tags, heard within this time (s) before the silence, do not leave together.
 TOGETHER_TAGS = 8
 TOGETHER_S = 10.0
-LN2 = math.log(2.0)
 
 
 class Heard(Protocol):

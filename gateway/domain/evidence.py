@@ -15,7 +15,7 @@ import math
 from math import exp2, log
 
 from gateway.domain.params import PresenceParams
-from gateway.domain.zones import US_PER_S, LiveZone
+from gateway.domain.zones import LN2, US_PER_S, LiveZone
 from readers.model import NO_RSSI_DBM
 
 # A read at this strength weighs 1; weights follow the amplitude, so 20 dB less weigh a tenth.
@@ -27,7 +27,6 @@ WEAKEST_WEIGHT = 0.05
 UNKNOWN_WEIGHT = 0.5
 # The slow evidence goes back half of the time since the last move.
 TWO_S_US = 2 * US_PER_S
-LN2 = math.log(2.0)
 # From when on the mean strength is known well enough to tell deviations from it.
 SETTLED_S = 20.0
 

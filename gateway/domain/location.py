@@ -8,9 +8,9 @@ was in the wrong place. Which company an item keeps is another reason (`company.
 import math
 from collections.abc import Collection
 
-from gateway.domain.evidence import LN2, NEVER_HEARD_DB, Evidence, fast_half_life_s
+from gateway.domain.evidence import NEVER_HEARD_DB, Evidence, fast_half_life_s
 from gateway.domain.params import PresenceParams
-from gateway.domain.zones import US_PER_S, LiveZone
+from gateway.domain.zones import LN2, US_PER_S, LiveZone
 
 # A zone has lost a tag of which it hears less than this share of what it used to hear: fading alone seldom does that.
 LOST_SHARE = 1 / 30

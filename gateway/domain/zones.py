@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
+from math import log
 
 from gateway.domain.fading import Fading
 from gateway.domain.params import Zone, ZoneKind
@@ -9,6 +10,8 @@ from gateway.domain.silence import Silences, new_pools
 from readers.model import AntennaCondition, ReaderCondition
 
 US_PER_S = 1_000_000
+# What halves in T fades at a rate of LN2 / T.
+LN2 = log(2.0)
 
 # Whoever has not looked at the clock for longer (a disk that was stuck) has not looked at the reads either: by then
 # they are late or dropped, and their absence says nothing.
