@@ -24,7 +24,7 @@ test-long: $(READY) system-packages  ## the long ones
 	MODEL_SCHEDULES=20000 $(BIN)/pytest -m slow $(ARGS)
 	MODEL_SCHEDULES=20000 $(BIN)/pytest --timeout 900 tests/gateway/test_exactly_once_model.py
 
-soak: $(READY) system-packages  ## faults of every kind, for hours (FAULT_SEED=7: other luck)
+soak: $(READY) system-packages  ## faults of every kind, an hour or two (FAULT_SEED=7: other luck)
 	POWERCUT_LIVES=3 POWERCUT_SCATTERED=8 KILLS=200 NETWORK_ROUNDS=20 BROKER_KILLS=30 LOSS_ROUNDS=10 READER_ROUNDS=60 \
 		CLOCK_JUMPS=8 SHOP_HOURS=1000 FRAME_STRIDE=5 SOAK_MINUTES=5 SOAK_HOURS=6 OFFLINE_DELTAS=5000000 \
 		$(BIN)/pytest -s --timeout 3600 --durations 20 $(ARGS) tests/faults

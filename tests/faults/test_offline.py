@@ -65,7 +65,7 @@ async def test_a_long_outage_is_worked_off(rig: Rig, tmp_path: Path) -> None:
         assert memory_bytes() - began_bytes < 50 * MEGABYTE
         recovery.start()
         await rig.broker.start()
-        # The consumer works on the same loop, on the same core: it is what this takes most of its time for.
+        # The consumer works on the same core, and takes more of it for a delta than the gateway does.
         await eventually(lambda: gateway.backlog == 0, limit_s=DRAIN_LIMIT_S)
         recovery.stop()
         drained_s = recovery.longest_s
