@@ -524,7 +524,9 @@ class _Connection:
         return self._connection.execute(sql, values).fetchall()
 
     async def rollback(self) -> None:
-        self._connection.rollback()
+        # A process that has died while it read has nothing to take back.
+        if self._connection in self._disk._open:
+            self._connection.rollback()
 
     async def _moment(self, sql: str) -> None:
         await asyncio.sleep(self._disk.rng.uniform(0.0, 0.01))
