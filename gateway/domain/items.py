@@ -175,12 +175,14 @@ class Item:
         if params.leaves_silent:
             return max(params.exit_silence_s, UNEXPLAINED_PACES * self.location.pace_s)
         ceiling_s = max(params.silence_ceiling_s, params.departed_floor_s)
+        # Whatever people did there in all the time that nobody looked begins as one silence when somebody looks again.
+        blind_s = zone.clock.blind_s(self.seen_clock_s)
         if self.unproven:
-            return min(params.withdrawn_after_s, ceiling_s)
+            return min(params.withdrawn_after_s + blind_s, ceiling_s)
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
         pooled_s = pool_of(zone.silences, self.location.pace_s, carried=self.carried).patience_s
         patience_s = unexplained_s(self.location.pace_s) + max(pooled_s, LONGEST_FACTOR * self.longest_s)
-        return min(max(own_s, patience_s, params.departed_floor_s), ceiling_s)
+        return min(max(own_s, patience_s, params.departed_floor_s) + blind_s, ceiling_s)
 
 
 class Cell:

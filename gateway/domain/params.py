@@ -71,7 +71,7 @@ class PresenceParams:
     missing_floor_s: float = 60.0
     unseen_stay_s: float = 1e6
     false_departures: float = 0.2
-    false_share: float = 0.02
+    false_share: float = 0.005
     carried_share: float = 0.1
     departed_floor_s: float = 60.0
     silence_ceiling_s: float = 14_400.0

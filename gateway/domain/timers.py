@@ -113,7 +113,7 @@ def reckon(zones: Mapping[str, LiveZone], missing: Iterable[Item], since_s: floa
     waiting: dict[Silences, list[float]] = {}
     for item in missing:
         if item.zone is not None and item.pool is not None:
-            silence_s = clocks_s[item.zone.id] - item.seen_clock_s
+            silence_s = clocks_s[item.zone.id] - item.seen_clock_s - item.zone.clock.blind_s(item.seen_clock_s)
             waiting.setdefault(item.pool, []).append(max(0.0, silence_s - unexplained_s(item.location.pace_s)))
     for zone in zones.values():
         elapsed_s = max(0.0, clocks_s[zone.id] - zone.reckoned_s)

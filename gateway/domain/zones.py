@@ -38,7 +38,17 @@ class ZoneClock:
     has looked at: while the one rests that has looked least, it stands still too.
     """
 
-    __slots__ = ("_at_us", "_behind_us", "_elapsed_us", "_healthy", "resting", "running")
+    __slots__ = (
+        "_at_us",
+        "_behind_us",
+        "_blind_us",
+        "_elapsed_us",
+        "_healthy",
+        "_lost_us",
+        "_resumed_us",
+        "resting",
+        "running",
+    )
 
     def __init__(self) -> None:
         self._elapsed_us = 0
@@ -47,13 +57,27 @@ class ZoneClock:
         self.resting: set[Antenna] = set()
         self._at_us = 0
         self._healthy = False
+        # When the last outage began; how long it was, with what was left of those before; the reading at its end.
+        self._lost_us: int | None = None
+        self._blind_us = 0
+        self._resumed_us = -1
         self.running = False
 
     def run(self, *, healthy: bool, now_us: int) -> None:
         """From `now_us` on the zone is healthy, or is not."""
         self.now_s(now_us)
+        if self._healthy and not healthy:
+            self._lost_us = now_us
+        elif healthy and not self._healthy and self._lost_us is not None:
+            left_us = max(0, self._blind_us - (self._elapsed_us - self._resumed_us))
+            self._blind_us = left_us + now_us - self._lost_us
+            self._resumed_us = self._elapsed_us
         self._healthy = healthy
         self._set_running()
+
+    def blind_s(self, since_s: float) -> float:
+        """How long nobody looked, in a silence that began at this reading: what was done there nobody saw."""
+        return self._blind_us / US_PER_S if since_s * US_PER_S <= self._resumed_us else 0.0
 
     def _set_running(self) -> None:
         self.running = self._healthy and not self.resting

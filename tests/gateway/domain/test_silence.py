@@ -25,7 +25,7 @@ from gateway.domain.silence import (
     unexplained_s,
 )
 
-RULE = PresenceParams(false_departures=1.0)
+RULE = PresenceParams(false_departures=1.0, false_share=0.02)
 PACE_S = 4.0
 HOUR_S = 3600.0
 ITEMS = 500

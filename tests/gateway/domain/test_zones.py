@@ -137,3 +137,17 @@ def test_an_antenna_works_while_its_reader_reads_and_does_not_deny_it(
     told = {} if antenna is None else {3: antenna}
     expected = condition is ReaderCondition.READING and antenna is not AntennaCondition.DOWN
     assert antenna_works(condition, told, 3) is expected
+
+
+def test_the_clock_knows_which_silences_an_outage_lies_in() -> None:
+    clock = ZoneClock()
+    clock.run(healthy=True, now_us=0)
+    assert clock.blind_s(0.0) == 0.0
+    clock.run(healthy=False, now_us=10 * US_PER_S)
+    clock.run(healthy=True, now_us=110 * US_PER_S)
+    assert (clock.blind_s(10.0), clock.blind_s(10.5)) == (100.0, 0.0)
+    # Another outage, 20 s later: of the first 80 s are left.
+    clock.now_s(130 * US_PER_S)
+    clock.run(healthy=False, now_us=130 * US_PER_S)
+    clock.run(healthy=True, now_us=135 * US_PER_S)
+    assert (clock.blind_s(30.0), clock.blind_s(31.0)) == (85.0, 0.0)
