@@ -114,6 +114,9 @@ PROFILES = {
         evidence_longest_s=2.0,
         memory_s=4.0,
         move_nats=0.0,
+        # Racks near a door go on hearing who stands in it: news is enough, it need not be heard much better there.
+        move_margin=1.0,
+        move_change=1.5,
         move_weight=2.0,
         move_dwell_s=0.25,
     ),
