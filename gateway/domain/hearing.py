@@ -41,6 +41,7 @@ class Hearing:
         self._cells: dict[str, dict[int, CellTable]] = {}
         self._ears: dict[Antenna, Ear] = {}
         self._zones: Collection[LiveZone] = ()
+        self._doors_alone = False
         # Before then no antenna's silence is strange; it may be too early.
         self._strange_us = math.inf
         self._map(zone_of, 0)
@@ -62,6 +63,7 @@ class Hearing:
             self._cells.setdefault(reader, {})[port] = table
             self._ears[antenna] = Ear(antenna, zone, table, now_us)
         self._zones = set(zone_of.values())
+        self._doors_alone = all(zone.params.presence.leaves_silent for zone in self._zones)
         self._strange_us = math.inf
 
     @property
@@ -187,7 +189,7 @@ class Hearing:
                 item.tick = tick
                 heard.append(item)
             if item.unproven or item.presence not in COUNTED:
-                _sum_glimpses(item, ear.zone, reads, first_us, now_us)
+                self._sum_glimpses(item, ear.zone, reads, first_us, now_us)
             if last_us > item.seen_us:
                 item.seen_us = last_us if last_us < now_us else now_us
         self._look(hearers, now_us)
@@ -225,14 +227,20 @@ class Hearing:
                 cell.ear = self._ears[cell.ear.antenna]
         self._touched = deque(cell for cell in self._touched if cell.ear.zone.id in zones)
 
+    def may_return(self, zone: LiveZone) -> bool:
+        """Whether reads in this zone bring back what has left.
 
-def _sum_glimpses(item: Item, zone: LiveZone, reads: int, first_us: int, now_us: int) -> None:
-    """Reads of an item that does not count (yet): ghosts and passers-by are told by their number and span."""
-    presence = zone.params.presence
-    if item.presence is Presence.DEPARTED and presence.leaves_silent:
-        return  # whoever left by this door may stand behind it; only the shop itself brings an item back
-    if first_us - item.seen_us > presence.glimpsed_timeout_s * US_PER_S:
-        item.reads = 0
-    if not item.reads:
-        item.first_us = min(first_us, now_us)
-    item.reads += reads
+        Whoever left by a door may stand behind it, so the shop itself has to read the item; unless it is all doors.
+        """
+        return self._doors_alone or not zone.params.presence.leaves_silent
+
+    def _sum_glimpses(self, item: Item, zone: LiveZone, reads: int, first_us: int, now_us: int) -> None:
+        """Reads of an item that does not count (yet): ghosts and passers-by are told by their number and span."""
+        presence = zone.params.presence
+        if item.presence is Presence.DEPARTED and not self.may_return(zone):
+            return
+        if first_us - item.seen_us > presence.glimpsed_timeout_s * US_PER_S:
+            item.reads = 0
+        if not item.reads:
+            item.first_us = min(first_us, now_us)
+        item.reads += reads

@@ -144,7 +144,7 @@ class Inventory:
             if self._prove(item, place) or hoped:
                 place.newest_s = place.clock_s
                 made.append(self._settle(item, Presence.PRESENT, place, Cause.ARRIVED, now_us))
-        elif not presence.leaves_silent and (not item.exited or self._is_proven(item, place)):
+        elif self._hearing.may_return(place) and (not item.exited or self._is_proven(item, place)):
             item.unproven = False
             take_back(item, now_us)
             made.append(self._settle(item, Presence.PRESENT, place, Cause.RETURNED, now_us))

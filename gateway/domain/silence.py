@@ -37,6 +37,13 @@ FIRST_EXAMPLES = 3.0
 FIRST_LOOKED_S = 1e5
 # ... and after this where one is being carried.
 CARRIED_STAY_S = 1_800.0
+# Where surely (by so many standard errors) so many of a zone's items leave within so long, as many of its departures
+# may be wrong, up to half: there, waiting longer errs more than it saves.
+SOON_S = 7_200.0
+SURE_ERRORS = 2.0
+MOST_SHARE = 0.5
+# ... and there the longest silences are taken for so much heavier than the shorter ones at most, until more is known.
+HEAVIER = 2.0
 # What was learnt halves in a day of looking: shops change.
 HALF_LIFE_S = 86_400.0
 SECONDS_PER_DAY = 86_400.0
@@ -58,14 +65,16 @@ class Silences:
 
     __slots__ = (
         "_first_s",
-        "_item_s",
         "_lost",
+        "_many_leave",
         "_over",
         "_over_s",
         "_reckoned_for",
         "carried",
         "items",
         "leave_rate",
+        "leavers",
+        "looked_s",
         "pace_s",
         "patience_s",
         "saved",
@@ -79,9 +88,11 @@ class Silences:
         # Ended silences that went beyond each threshold, and by how much in all.
         self._over = [0.0] * len(THRESHOLDS_S)
         self._over_s = [0.0] * len(THRESHOLDS_S)
-        self._item_s = 0.0
+        self.looked_s = 0.0
         self._lost = 0.0
         self.leave_rate = 1.0 / PresenceParams().unseen_stay_s
+        self.leavers = 0.0
+        self._many_leave = False
         self.patience_s = THRESHOLDS_S[-1]
         self.saved: PoolRecord | None = None
         self._reckoned_for: PresenceParams | None = None
@@ -97,7 +108,7 @@ class Silences:
     @property
     def _is_blank(self) -> bool:
         """No item has ever been in it."""
-        return not (self.items or self._item_s or self._over[0] or self._lost)
+        return not (self.items or self.looked_s or self._over[0] or self._lost)
 
     def lost(self, items: int) -> None:
         """Items were given up, or (negative) have come back after all."""
@@ -115,7 +126,7 @@ class Silences:
 
     def begins_per_s(self) -> float:
         """How often a present item falls silent unexplained, 1/s."""
-        return (FIRST_SILENCES + self._over[0]) / (FIRST_SILENCES * FIRST_PERIOD_S + self._item_s)
+        return (FIRST_SILENCES + self._over[0]) / (FIRST_SILENCES * FIRST_PERIOD_S + self.looked_s)
 
     def lasting_per_s(self, excess_s: float) -> float:
         """How often a present item falls silent for `excess_s` more than its pace explains, 1/s.
@@ -132,10 +143,11 @@ class Silences:
         beyond = (1.0 + (excess_s - THRESHOLDS_S[number]) / scale_s) ** -shape
         return float(self.begins_per_s() * self._share(number) * beyond)
 
-    def reckon(self, params: PresenceParams, elapsed_s: float, waiting_s: Iterable[float]) -> None:
+    def reckon(self, params: PresenceParams, elapsed_s: float, waiting_s: Iterable[float], soon: float = 0.0) -> None:
         """After `elapsed_s` more: how long to be patient from now on.
 
-        `waiting_s` are the unexplained silences that go on; each adds to the leavers by how likely it is one.
+        `waiting_s` are the unexplained silences that go on; each adds to the leavers by how likely it is one. `soon` is
+        the zone's `leave_soon`.
         """
         if self._is_blank and params is self._reckoned_for:
             return
@@ -148,11 +160,13 @@ class Silences:
         gone = [rate / (rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s]
         # That one is silent is no evidence that there are leavers, where it is the one to be judged by that.
         others = sum(gone) - max(gone, default=0.0)
-        self.leave_rate = (first_leavers + self._lost + others) / (first_looked_s + self._item_s)
+        self.leavers = self._lost + others
+        self.leave_rate = (first_leavers + self.leavers) / (first_looked_s + self.looked_s)
         never_per_s = params.false_departures / 10_000 / SECONDS_PER_DAY
         # Whole milliseconds: sums that were added up in other portions must not ring at another tick.
         share = params.carried_share if self.carried else params.false_share
-        self.patience_s = round(self._until(max(never_per_s, share * self.leave_rate)), 3)
+        self._many_leave = soon > share
+        self.patience_s = round(self._until(max(never_per_s, max(share, soon) * self.leave_rate)), 3)
 
     def _until(self, per_s: float) -> float:
         """The silence that a present item reaches as rarely as `per_s`."""
@@ -173,8 +187,16 @@ class Silences:
 
     def _tail(self, number: int) -> tuple[float, float]:
         """Shape and scale (s) of what goes beyond a threshold."""
+        first_s = self._first_s
+        if number and self._many_leave:
+            first_s = min(first_s, HEAVIER * self._mean_s(number - 1))
         shape = FIRST_EXAMPLES + self._over[number]
-        return shape, (FIRST_EXAMPLES - 1.0) * self._first_s + self._over_s[number]
+        return shape, (FIRST_EXAMPLES - 1.0) * first_s + self._over_s[number]
+
+    def _mean_s(self, number: int) -> float:
+        """By how much silences go beyond a threshold, in the mean, as far as is known."""
+        examples = FIRST_EXAMPLES - 1.0
+        return (examples * self._first_s + self._over_s[number]) / (examples + self._over[number])
 
     def _forget(self, elapsed_s: float) -> None:
         kept = math.exp2(-elapsed_s / HALF_LIFE_S)
@@ -182,7 +204,7 @@ class Silences:
         self._over_s = [over_s * kept for over_s in self._over_s]
         self._lost *= kept
         # What these items are looked at meanwhile fades as well: the same, however often this is reckoned.
-        self._item_s = self._item_s * kept + self.items * (1.0 - kept) * HALF_LIFE_S / math.log(2.0)
+        self.looked_s = self.looked_s * kept + self.items * (1.0 - kept) * HALF_LIFE_S / math.log(2.0)
 
     # -- what outlives the process ----------------------------------------------------------------------------
 
@@ -190,17 +212,28 @@ class Silences:
         """As the ledger keeps it; `patience_s` follows from the rest."""
         sums = zip(THRESHOLDS_S, self._over, self._over_s, strict=True)
         tail = tuple(TailRecord(threshold_s, over, over_s) for threshold_s, over, over_s in sums if over > 0.0)
-        return PoolRecord(zone_id, self.pace_s, self._item_s, self._lost, self.leave_rate, tail, self.carried)
+        return PoolRecord(zone_id, self.pace_s, self.looked_s, self._lost, self.leave_rate, tail, self.carried)
 
     def restore(self, record: PoolRecord) -> None:
         """Go on with what an earlier life had learnt; what it counted above other thresholds is left out."""
-        self._item_s, self._lost, self.leave_rate = record.item_s, record.lost, record.leave_rate
+        self.looked_s, self._lost, self.leave_rate = record.item_s, record.lost, record.leave_rate
+        self.leavers = record.lost
         beyond = {tail.threshold_s: tail for tail in record.tail}
         for number, threshold_s in enumerate(THRESHOLDS_S):
             tail = beyond.get(threshold_s)
             self._over[number] = tail.silences if tail is not None else 0.0
             self._over_s[number] = tail.excess_s if tail is not None else 0.0
         self.saved = record
+
+
+def leave_soon(pools: Iterable[Silences]) -> float:
+    """The share of a zone's items that surely leaves unseen within `SOON_S`, by all its pools; at most `MOST_SHARE`."""
+    leavers = looked_s = 0.0
+    for pool in pools:
+        leavers += pool.leavers
+        looked_s += pool.looked_s
+    sure = leavers - SURE_ERRORS * math.sqrt(leavers)
+    return min(MOST_SHARE, sure * SOON_S / looked_s) if sure > 0.0 and looked_s else 0.0
 
 
 def pool_of(pools: Sequence[Silences], pace_s: float, *, carried: bool) -> Silences:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED, Presence
-from gateway.domain.silence import Silences, unexplained_s
+from gateway.domain.silence import Silences, leave_soon, unexplained_s
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # A missing item is looked at again after so long, or after this share of its silence.
@@ -119,5 +119,6 @@ def reckon(zones: Mapping[str, LiveZone], missing: Iterable[Item], since_s: floa
         elapsed_s = max(0.0, clocks_s[zone.id] - zone.reckoned_s)
         zone.reckoned_s += elapsed_s
         zone.fading.reckon(elapsed_s)
+        soon = leave_soon(zone.silences)
         for pool in zone.silences:
-            pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()))
+            pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()), soon)

@@ -267,6 +267,19 @@ def test_what_has_left_returns_in_the_shop_and_not_at_the_door() -> None:
     assert made[0].entered is shop.zones["a"]
 
 
+def test_where_all_is_doors_what_has_left_returns_by_one() -> None:
+    shop = Shop({"in": DOOR, "out": DOOR})
+    item = shop.place(7)
+    shop.wait(10)
+    assert item.presence is Presence.DEPARTED
+    shop.hear(2, tag(7))
+    assert shop.tick() == []
+    shop.wait(1)
+    shop.hear(2, tag(7))
+    (back,) = shop.tick()
+    assert (back.cause, back.entered) == (Cause.RETURNED, shop.zones["out"])
+
+
 def test_who_was_only_silent_returns_with_the_first_read() -> None:
     shop = Shop(QUICK_SHOP)
     item = shop.place(7)

@@ -14,12 +14,14 @@ from gateway.domain.silence import (
     ENOUGH,
     FIRST_LOOKED_S,
     HALF_LIFE_S,
+    MOST_SHARE,
     PACES_S,
     SECONDS_PER_DAY,
     SHORTEST_S,
     THRESHOLDS_S,
     UNEXPLAINED_PACES,
     Silences,
+    leave_soon,
     new_pools,
     pool_of,
     unexplained_s,
@@ -105,6 +107,58 @@ def test_where_no_carried_one_leaves_they_are_waited_for_longer() -> None:
             carried.lost(leaves)
         patience_s.append(carried.patience_s)
     assert patience_s[0] > 1.5 * patience_s[1]
+
+
+# -- many leave -----------------------------------------------------------------------------------------------
+
+
+def busy(*, leavers: int, items: int = 50) -> tuple[Silences, ...]:
+    """The pools of a zone after two hours: `items` of each pace were looked at, and so many left."""
+    pools = new_pools()
+    for pool in pools[:4]:
+        pool.items = items
+        pool.reckon(RULE, 2 * HOUR_S, ())
+        for _ in range(200):
+            pool.ended(5.0)
+    for number in range(leavers):
+        pools[number % 4].lost(1)
+    return reckoned(pools)
+
+
+def reckoned(pools: tuple[Silences, ...]) -> tuple[Silences, ...]:
+    for _ in range(2):
+        soon = leave_soon(pools)
+        for pool in pools:
+            pool.reckon(RULE, 0.0, (), soon)
+    return pools
+
+
+def test_few_leavers_say_nothing_of_how_many_leave() -> None:
+    assert leave_soon(new_pools()) == leave_soon(busy(leavers=4)) == 0.0
+
+
+def test_the_share_that_leaves_is_that_of_the_whole_zone_less_what_is_not_sure() -> None:
+    # 200 items for two hours, of which a little has faded.
+    assert leave_soon(busy(leavers=36)) == pytest.approx((36 - 2 * 6) / 200, rel=0.05)
+    assert leave_soon(busy(leavers=100_000)) == MOST_SHARE
+
+
+def test_where_surely_many_leave_nobody_is_waited_for_as_long() -> None:
+    few, many = busy(leavers=4), busy(leavers=64)
+    for alone, other in zip(few[:4], many[:4], strict=True):
+        alike = Silences(other.pace_s)
+        alike.restore(other.record("floor"))
+        alike.reckon(RULE, 0.0, ())
+        assert other.patience_s < 0.7 * alike.patience_s < 0.7 * alone.patience_s
+
+
+def test_how_many_leave_survives_a_restart() -> None:
+    pools, again = busy(leavers=64), new_pools()
+    for pool, other in zip(pools, again, strict=True):
+        other.items = pool.items
+        other.restore(pool.record("floor"))
+    assert leave_soon(again) == pytest.approx(leave_soon(pools))
+    assert [pool.patience_s for pool in reckoned(again)[:4]] == [pool.patience_s for pool in pools[:4]]
 
 
 # -- the tail -------------------------------------------------------------------------------------------------
