@@ -189,14 +189,13 @@ class Silences:
         """Shape and scale (s) of what goes beyond a threshold."""
         first_s = self._first_s
         if number and self._many_leave:
-            first_s = min(first_s, HEAVIER * self._mean_s(number - 1))
-        shape = FIRST_EXAMPLES + self._over[number]
-        return shape, (FIRST_EXAMPLES - 1.0) * first_s + self._over_s[number]
+            shape, scale_s = self._lomax(number - 1, first_s)
+            first_s = min(first_s, HEAVIER * scale_s / (shape - 1.0))
+        return self._lomax(number, first_s)
 
-    def _mean_s(self, number: int) -> float:
-        """By how much silences go beyond a threshold, in the mean, as far as is known."""
-        examples = FIRST_EXAMPLES - 1.0
-        return (examples * self._first_s + self._over_s[number]) / (examples + self._over[number])
+    def _lomax(self, number: int, first_s: float) -> tuple[float, float]:
+        """The same, with a mean of `first_s` before anything is learnt; the mean is scale / (shape - 1)."""
+        return FIRST_EXAMPLES + self._over[number], (FIRST_EXAMPLES - 1.0) * first_s + self._over_s[number]
 
     def _forget(self, elapsed_s: float) -> None:
         kept = math.exp2(-elapsed_s / HALF_LIFE_S)

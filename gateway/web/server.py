@@ -79,7 +79,11 @@ def _guard(gateway: Parts) -> Middleware:
 
 def _not_from_here(text: str) -> web.Response:
     hint = "ask on the gateway's own machine, on 127.0.0.1"
-    return web.json_response({"error": "not from here", "text": text, "hint": hint}, status=403)
+    return _refusal(403, "not from here", text, hint)
+
+
+def _refusal(status: int, error: str, text: str, hint: str) -> web.Response:
+    return web.json_response({"error": error, "text": text, "hint": hint}, status=status)
 
 
 def _token_of(header: str) -> bytes | None:
@@ -101,7 +105,7 @@ def _item_of(gateway: Parts) -> Callable[[web.Request], Awaitable[web.Response]]
         try:
             found = views.item(gateway, request.match_info["item"])
         except EpcTextError as error:
-            return web.json_response({"error": "no item", "text": str(error), "hint": error.hint}, status=400)
+            return _refusal(400, "no item", str(error), error.hint)
         if found is None:
             return web.json_response({"error": "unknown item", "text": "it was not read lately"}, status=404)
         return web.json_response(found)
@@ -145,10 +149,6 @@ def _pieces_in(body: Any) -> dict[str, int]:
     if not isinstance(pieces, dict) or not all(type(count) is int for count in pieces.values()):
         raise ValueError("no counts of pieces")
     return pieces
-
-
-def _refusal(status: int, error: str, text: str, hint: str) -> web.Response:
-    return web.json_response({"error": error, "text": text, "hint": hint}, status=status)
 
 
 # Each capture costs memory and a share of the loop; whoever needs more reads the file of another.
