@@ -197,18 +197,7 @@ class Line:
         self.remembered -= dropped_zones
         self.remembered.update(learnt, (record.zone for record in pools))
         bins, dropped_bins = self.shelves.take_records(), self.shelves.take_dropped()
-        if (
-            steps
-            or changed
-            or forgotten
-            or learnt
-            or bins
-            or dropped_bins
-            or pools
-            or shop
-            or dropped_zones
-            or self._owed
-        ):
+        if any((steps, changed, forgotten, learnt, bins, dropped_bins, pools, shop, dropped_zones, self._owed)):
             commit = Commit(
                 utc_us,
                 steps,
