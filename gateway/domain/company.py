@@ -44,22 +44,16 @@ class Way(NamedTuple):
 class Company:
     """Who went where of late, and who is left."""
 
-    __slots__ = ("_gone", "_look_due_us", "_there")
+    __slots__ = ("_gone", "_there", "due_us", "products")
 
     def __init__(self) -> None:
         # In the order in which they came: what follows from it must be the same in every run.
         self._there: dict[tuple[str, str], dict[Item, None]] = {}
         self._gone: dict[Way, tuple[float, int]] = {}
-        self._look_due_us = 0
-
-    @property
-    def on_the_way(self) -> bool:
-        """Something moved of late."""
-        return bool(self._gone)
-
-    def due_us(self) -> int | None:
-        """When those that are silent are looked through next; None: nobody went."""
-        return self._look_due_us if self._gone else None
+        self.due_us: float = math.inf
+        """When those that are silent are looked through next; infinite where nobody went of late."""
+        self.products: set[str] = set()
+        """The GTINs of those that went of late."""
 
     def settle(self, item: Item, left: LiveZone | None, entered: LiveZone | None) -> None:
         """The item has left a zone for another one; None: it is in none."""
@@ -76,9 +70,10 @@ class Company:
         if left.params.presence.leaves_silent or entered.params.presence.leaves_silent:
             return  # through doors and past tills everybody goes alone
         if not self._gone:
-            self._look_due_us = _next_look_us(now_us)
+            self.due_us = _next_look_us(now_us)
         way = Way(item.identity.gtin, left, entered)
         self._gone[way] = self._moves(way, now_us) + 1.0, now_us
+        self.products.add(way.gtin)
 
     def calls(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
         """The zone that an item which was just read in `zone` has followed others to, if any."""
@@ -95,10 +90,11 @@ class Company:
 
     def followers(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
         """Items that fell silent where others left, and the zone that these went to; each is to be settled there."""
-        if not self._gone or now_us < self._look_due_us:
+        if now_us < self.due_us:
             return
-        self._look_due_us = _next_look_us(now_us)
+        self.due_us = _next_look_us(now_us)
         yield from islice(self._silent(now_us), MOST_AT_ONCE)
+        self._forgot()
 
     def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
         for way in list(self._gone):
@@ -115,6 +111,12 @@ class Company:
         for way in list(self._gone):
             if zones.get(way.left.id) is not way.left or zones.get(way.entered.id) is not way.entered:
                 del self._gone[way]
+        self._forgot()
+
+    def _forgot(self) -> None:
+        self.products = {way.gtin for way in self._gone}
+        if not self._gone:
+            self.due_us = math.inf
 
     def _moves(self, way: Way, now_us: int) -> float:
         moves, at_us = self._gone.get(way, (0.0, now_us))

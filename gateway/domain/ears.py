@@ -4,8 +4,8 @@ An antenna that hears many tags many times a second does not fall silent because
 the same few seconds. Such silence tells of the antenna, and none of its tags may be written off by it.
 """
 
-import math
 from collections.abc import Mapping
+from math import exp2, inf
 from typing import Protocol
 
 from gateway.domain.tags import TagKey
@@ -41,7 +41,7 @@ class Ear:
         self.table = table
         self.reads = 0
         self.heard_us = now_us
-        self.due_us = math.inf
+        self.due_us = inf
         self._rate = 0.0
 
     @property
@@ -52,18 +52,19 @@ class Ear:
     def look(self, now_us: int) -> None:
         """After a tick: tells the zone when the antenna falls deaf, and when it hears again."""
         if self.reads:
-            kept = math.exp2((self.heard_us - now_us) / US_PER_S / RATE_HALF_LIFE_S)
-            self._rate = self._rate * kept + self.reads * LN2 / RATE_HALF_LIFE_S
+            kept = exp2((self.heard_us - now_us) / US_PER_S / RATE_HALF_LIFE_S)
+            rate = self._rate = self._rate * kept + self.reads * LN2 / RATE_HALF_LIFE_S
             self.reads = 0
             self.heard_us = now_us
-            self.due_us = now_us + int(max(SILENT_S, SILENT_READS / self._rate) * US_PER_S)
+            silent_s = SILENT_READS / rate
+            self.due_us = now_us + int((max(SILENT_S, silent_s)) * US_PER_S)
             if self.zone.deaf and self.deaf:
                 self.zone.hear(self.antenna, deaf=False, now_us=now_us)
         elif self.antenna in self.zone.down or self.antenna in self.zone.clock.resting:
             self.due_us += now_us - self.heard_us
             self.heard_us = now_us
         elif now_us >= self.due_us:
-            self.due_us = math.inf
+            self.due_us = inf
             since_us = self.heard_us - int(TOGETHER_S * US_PER_S)
             if sum(cell.last_us >= since_us for cell in self.table.values()) >= TOGETHER_TAGS:
                 self.zone.hear(self.antenna, deaf=True, now_us=now_us)

@@ -5,7 +5,6 @@ tag. `collect` then looks once at every tag that was heard.
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from gateway.domain.ears import Ear
@@ -42,12 +41,12 @@ class Hearing:
         self._ears: dict[Antenna, Ear] = {}
         self._zones: Collection[LiveZone] = ()
         self._doors_alone = False
-        # Before then no antenna's silence is strange; it may be too early.
-        self._strange_us = math.inf
+        self.due_us = math.inf
+        """Before then no antenna's silence is strange; it may be too early. Infinite: none can become so."""
         self._map(zone_of, 0)
         self.motion = Motion()
         self._foreign: set[TagKey] = set()
-        self._touched: deque[Cell] = deque()
+        self._touched: list[Cell] = []
         self._collected = 0
         self.unmapped_reads = 0
         # Nothing of a tag that is no stock is ever looked at: its cell looks touched already and so stays out.
@@ -62,18 +61,14 @@ class Hearing:
             table = old.get(reader, {}).get(port, {})
             self._cells.setdefault(reader, {})[port] = table
             self._ears[antenna] = Ear(antenna, zone, table, now_us)
-        self._zones = set(zone_of.values())
+        self._zones = tuple(dict.fromkeys(zone_of.values()))
         self._doors_alone = all(zone.params.presence.leaves_silent for zone in self._zones)
-        self._strange_us = math.inf
+        self.due_us = math.inf
 
     @property
     def behind(self) -> bool:
         """More was read than the last `collect` could take."""
         return bool(self._touched)
-
-    def due_us(self) -> float:
-        """When the silence of an antenna may become strange; infinite where none can."""
-        return self._strange_us
 
     def tags(self) -> dict[Antenna, int]:
         """How many tags each antenna has read, of those that are remembered, stock or not."""
@@ -162,16 +157,13 @@ class Hearing:
         """Turn what the antennas heard into evidence; the items that were read in our time, each once."""
         heard: list[Item] = []
         hearers: list[Ear] = []
-        touched = self._touched
         oldest_us = now_us - LATE_READ_US
-        self._collected += 1
-        tick = self._collected
+        tick = self._collected = self._collected + 1
         look = self.motion.look
-        for _ in range(min(len(touched), MOST_CELLS_PER_TICK)):
-            cell = touched.popleft()
-            item, reads, first_us, last_us = cell.item, cell.reads, cell.first_us, cell.last_us
+        for cell in self._take():
+            item, reads, last_us = cell.item, cell.reads, cell.last_us
             dbm = cell.dbm_sum // reads
-            cell.reads = cell.dbm_sum = cell.first_us = 0
+            cell.reads = cell.dbm_sum = 0
             cell.total += reads
             if last_us < oldest_us:
                 item.seen_us = max(item.seen_us, last_us)
@@ -189,25 +181,33 @@ class Hearing:
                 item.tick = tick
                 heard.append(item)
             if item.unproven or item.presence not in COUNTED:
-                self._sum_glimpses(item, ear.zone, reads, first_us, now_us)
+                self._sum_glimpses(item, ear.zone, reads, cell.first_us, now_us)
             if last_us > item.seen_us:
                 item.seen_us = last_us if last_us < now_us else now_us
         self._look(hearers, now_us)
         return heard
 
+    def _take(self) -> list[Cell]:
+        """What was heard since the last tick, or as much of it as one tick can take."""
+        touched, self._touched = self._touched, []
+        if len(touched) > MOST_CELLS_PER_TICK:
+            self._touched = touched[MOST_CELLS_PER_TICK:]
+            del touched[MOST_CELLS_PER_TICK:]
+        return touched
+
     def _look(self, hearers: Iterable[Ear], now_us: int) -> None:
         """Look at the ears that heard something; at all of them where a silence may be strange or has a reason."""
-        everywhere = now_us >= self._strange_us
+        everywhere = now_us >= self.due_us
         for zone in self._zones:
-            if zone.down or zone.clock.resting:
+            if not zone.clock.running:
                 everywhere = True
         if everywhere:
             hearers = self._ears.values()
-            self._strange_us = math.inf
+            self.due_us = math.inf
         for ear in hearers:
             ear.look(now_us)
-            if ear.due_us < self._strange_us:
-                self._strange_us = ear.due_us
+            if ear.due_us < self.due_us:
+                self.due_us = ear.due_us
 
     def forget(self, item: Item) -> None:
         """Nobody knows this item any more; its next read is the first."""
@@ -225,7 +225,7 @@ class Hearing:
             item.cells = tuple(cell for cell in item.cells if cell.ear.antenna in zone_of)
             for cell in item.cells:
                 cell.ear = self._ears[cell.ear.antenna]
-        self._touched = deque(cell for cell in self._touched if cell.ear.zone.id in zones)
+        self._touched = [cell for cell in self._touched if cell.ear.zone.id in zones]
 
     def may_return(self, zone: LiveZone) -> bool:
         """Whether reads in this zone bring back what has left.

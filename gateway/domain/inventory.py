@@ -46,7 +46,7 @@ class Inventory:
         self._hearing = Hearing(zone_of, self._item_of)
         # Add a batch up, for the next tick to judge. The hot path itself: another call between would cost some percent.
         self.ingest = self._hearing.ingest
-        self._timers = Timers(self.zones)
+        self._timers = Timers(self.zones.values())
         self._hopes = Hopes()
         self._newcomers = Newcomers(self.zones.values(), self._hopes)
         self._company = Company()
@@ -70,10 +70,9 @@ class Inventory:
         """
         if self.behind:
             return 0
-        due_us = self._hearing.due_us()
-        for other_us in (self._timers.due_us(self.zones), self._newcomers.due_us(), self._company.due_us()):
-            if other_us is not None and other_us < due_us:
-                due_us = other_us
+        due_us = min(self._hearing.due_us, self._newcomers.due_us, self._company.due_us)
+        for zone in self.zones.values():
+            due_us = min(due_us, zone.due_us)
         if self.missing and self._reckon_due_us < due_us:
             due_us = self._reckon_due_us
         return int(due_us) if due_us < math.inf else None
@@ -113,8 +112,11 @@ class Inventory:
 
     def tick(self, now_us: int) -> list[Transition]:
         """Judge what has been read since the last tick, and what has not been read for too long."""
+        silent = False
         for zone in self.zones.values():
             zone.advance(now_us)
+            if zone.due_s <= zone.clock_s:
+                silent = True
         if now_us >= self._reckon_due_us:
             self._reckon(now_us)
         made: list[Transition] = []
@@ -123,7 +125,13 @@ class Inventory:
                 self._judge_present(item, item.zone, now_us, made)
             else:
                 self._judge_absent(item, now_us, made)
-        for zone, item in self._timers.ring(self.zones):
+        if silent or now_us >= self._newcomers.due_us or now_us >= self._company.due_us:
+            self._judge_silent(now_us, made)
+        return made
+
+    def _judge_silent(self, now_us: int, made: list[Transition]) -> None:
+        """Those that were not read for too long, or whose company went."""
+        for zone, item in self._timers.ring(self.zones.values()):
             made.append(self._end_silence(item, zone, now_us))
         for item in self._newcomers.ring(now_us):
             self._forget(item)
@@ -131,7 +139,6 @@ class Inventory:
             made.append(self._follow(item, zone, now_us))
         while len(self.departed) > MAX_DEPARTED_ITEMS:
             self._forget(next(iter(self.departed)))
-        return made
 
     def _judge_absent(self, item: Item, now_us: int, made: list[Transition]) -> None:
         """An item that is no stock was read: does it count from now on, is it back?"""
@@ -166,7 +173,10 @@ class Inventory:
         if best is not zone:
             self._company.went(item, zone, best, now_us)
             made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
-        elif self._company.on_the_way and (called := self._company.calls(item, zone, now_us)) is not None:
+        elif (
+            item.identity.gtin in self._company.products
+            and (called := self._company.calls(item, zone, now_us)) is not None
+        ):
             made.append(self._follow(item, called, now_us))
         elif item.presence is Presence.MISSING:
             made.append(self._settle(item, Presence.PRESENT, zone, Cause.CONFIRMED, now_us))
@@ -276,7 +286,7 @@ class Inventory:
                 made.append(self._settle(item, Presence.DEPARTED, None, Cause.CONFIG, now_us))
             item.location.keep(self.zones)
         self._hearing.configure(zone_of, self.zones, self._items.values(), now_us)
-        self._timers.configure(self.zones, self._items.values())
+        self._timers.configure(self.zones.values(), self._items.values())
         self._newcomers.configure(self.zones.values())
         self._company.configure(self.zones)
         return made

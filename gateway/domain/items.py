@@ -135,13 +135,17 @@ class Item:
             return
         seen = 1.0 if gap_s <= 1.0 else 1.0 / gap_s
         learnt_s = self.learnt_s + gap_s
-        self.read_chance += (seen - self.read_chance) * gap_s / learnt_s
+        chance = self.read_chance
+        chance = self.read_chance = chance + (seen - chance) * gap_s / learnt_s
         if learnt_s > LEARNING_SPAN_S:
-            learnt_s = min(learnt_s, max(LEARNING_SPAN_S, LEARNING_READS * self.location.pace_s))
+            span_s = LEARNING_READS * self.location.pace_s
+            if learnt_s > span_s:
+                learnt_s = span_s if span_s > LEARNING_SPAN_S else LEARNING_SPAN_S
         self.learnt_s = learnt_s
-        if abs(self.read_chance - self.paced_chance) > PACE_STEP * self.paced_chance:
-            self.paced_chance = self.read_chance
-            self.location.set_pace(pace_s(self.read_chance))
+        paced = self.paced_chance
+        if not -PACE_STEP * paced <= chance - paced <= PACE_STEP * paced:
+            self.paced_chance = chance
+            self.location.set_pace(pace_s(chance))
             self.find_pool()
 
     def expect(self, chance: float) -> None:
@@ -186,7 +190,7 @@ class Item:
 
 
 class Cell:
-    """What one antenna has read of one item since the last tick; `reads` and `first_us` are 0 when nothing came."""
+    """What one antenna has read of one item since the last tick; `reads` is 0 when nothing came."""
 
     __slots__ = ("dbm_sum", "ear", "first_us", "item", "last_us", "reads", "total")
 

@@ -28,7 +28,7 @@ FIRST_USUAL_DB = 1.5
 class Motion:
     """How much tags of this shop usually jump between two looks: `usual_db`."""
 
-    __slots__ = ("_bound_db", "usual_db")
+    __slots__ = ("usual_db",)
 
     def __init__(self) -> None:
         self.expect(FIRST_USUAL_DB)
@@ -36,7 +36,6 @@ class Motion:
     def expect(self, usual_db: float) -> None:
         """So much is usual."""
         self.usual_db = usual_db
-        self._bound_db = max(CARRIED_DB, CARRIED_TIMES * usual_db)
 
     def look(self, item: Item, cell: Cell, dbm: int, at_us: int) -> None:
         """An antenna has read the item at this strength."""
@@ -53,9 +52,9 @@ class Motion:
         elif cell is item.look_cell:
             jump_db = abs(dbm - item.look_dbm)
             item.stir_db += LOOK_SHARE * (jump_db - item.stir_db)
-            self.expect(self.usual_db + (jump_db - self.usual_db) / USUAL_LOOKS)
+            self.usual_db += (jump_db - self.usual_db) / USUAL_LOOKS
         item.look_cell, item.look_us, item.look_dbm = cell, at_us, dbm
-        carried = item.stir_db > self._bound_db
+        carried = item.stir_db > CARRIED_DB and item.stir_db > CARRIED_TIMES * self.usual_db
         if carried is not item.carried:
             item.carried = carried
             item.find_pool()

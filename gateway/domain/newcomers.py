@@ -111,7 +111,7 @@ class Hopes:
 class Newcomers:
     """Those that wait for their second read. Moments are monotonic microseconds."""
 
-    __slots__ = ("_hopes", "_remembered_us", "_tickets", "_waiting", "behind")
+    __slots__ = ("_hopes", "_remembered_us", "_tickets", "_waiting", "behind", "due_us")
 
     def __init__(self, zones: Iterable[LiveZone], hopes: Hopes) -> None:
         self.behind = False
@@ -119,6 +119,8 @@ class Newcomers:
         self._hopes = hopes
         # (when to look again, ticket, which of WAITS_S is over then, item)
         self._waiting: list[tuple[int, int, int, Item]] = []
+        self.due_us: float = math.inf
+        """When the first of them is to be looked at; infinite where there is nobody."""
         self._tickets = 0
         self.configure(zones)
 
@@ -135,10 +137,14 @@ class Newcomers:
     def _push(self, due_us: int, wait: int, item: Item) -> None:
         self._tickets += 1
         heapq.heappush(self._waiting, (due_us, self._tickets, wait, item))
+        self._plan()
 
-    def due_us(self) -> int | None:
-        """When the first of them is to be looked at; None: there is nobody."""
-        return self._waiting[0][0] if self._waiting else None
+    def _plan(self) -> None:
+        waiting = self._waiting
+        if len(waiting) > MAX_GLIMPSED_ITEMS:
+            self.due_us = 0.0
+        else:
+            self.due_us = waiting[0][0] if waiting else math.inf
 
     def ring(self, now_us: int) -> Iterator[Item]:
         """Those that do not count and were not read again in all the time that they are remembered.
@@ -153,6 +159,7 @@ class Newcomers:
                 self.behind = True
                 return
             due_us, _, wait, item = heapq.heappop(waiting)
+            self._plan()
             if not item.unproven or item.presence is Presence.DEPARTED or item.ticket == FORGOTTEN:
                 continue
             again_us = item.seen_us + self._remembered_us

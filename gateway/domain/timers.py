@@ -4,6 +4,7 @@ Every item that counts has one living entry in the timer of its zone. All of it 
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.domain.items import Item
@@ -26,15 +27,19 @@ class Timers:
 
     __slots__ = ("_tickets", "_timers", "behind")
 
-    def __init__(self, zones: Iterable[str]) -> None:
+    def __init__(self, zones: Iterable[LiveZone]) -> None:
         self.behind = False
         """More was due than the last tick could look at."""
-        self._timers: dict[str, list[Entry]] = {zone: [] for zone in zones}
+        self._timers: dict[str, list[Entry]] = {zone.id: [] for zone in zones}
         self._tickets = 0
 
-    def configure(self, zones: Iterable[str], items: Iterable[Item]) -> None:
+    def configure(self, zones: Iterable[LiveZone], items: Iterable[Item]) -> None:
         """Other zones or other bounds from now on."""
-        self._timers = {zone: [] for zone in zones}
+        self.behind = False
+        self._timers = {}
+        for zone in zones:
+            self._timers[zone.id] = []
+            zone.due_s = math.inf
         for item in items:
             self.arm(item)
 
@@ -49,30 +54,21 @@ class Timers:
                 silence_s = item.zone.clock_s - item.seen_clock_s
                 due_s = min(due_s, item.zone.clock_s + max(LOOK_AGAIN_S, silence_s * LOOK_AGAIN_SHARE))
             heapq.heappush(self._timers[item.zone.id], (due_s, item.ticket, item))
+            item.zone.due_s = min(item.zone.due_s, due_s)
 
-    def due_us(self, zones: Mapping[str, LiveZone]) -> int | None:
-        """When the first of them is to be looked at, if all goes on as it does; None: never. Never too late."""
-        first_us: int | None = None
-        for name, timers in self._timers.items():
-            zone = zones[name]
-            if timers and zone.clock.running:
-                due_us = zone.tick_us + int((timers[0][0] - zone.clock_s) * US_PER_S) - 1
-                if first_us is None or due_us < first_us:
-                    first_us = due_us
-        return first_us
-
-    def ring(self, zones: Mapping[str, LiveZone]) -> Iterator[tuple[LiveZone, Item]]:
+    def ring(self, zones: Iterable[LiveZone]) -> Iterator[tuple[LiveZone, Item]]:
         """The items whose silence has become too long for what they are; each must be settled before the next."""
         self.behind = False
         looks = 0
-        for name, timers in self._timers.items():
-            zone = zones[name]
-            while timers and timers[0][0] <= zone.clock_s:
+        for zone in zones:
+            timers = self._timers[zone.id]
+            while zone.due_s <= zone.clock_s:
                 looks += 1
                 if looks > MOST_LOOKS_PER_TICK:
                     self.behind = True
                     return
                 _, ticket, item = heapq.heappop(timers)
+                zone.due_s = timers[0][0] if timers else math.inf
                 if ticket != item.ticket:
                     continue
                 # The same sum as in `arm`: a difference could round to the other side and ring for ever.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
-from math import log
+from math import inf, log
 
 from gateway.domain.fading import Fading
 from gateway.domain.params import Zone, ZoneKind
@@ -112,13 +112,12 @@ class ZoneClock:
         if step_us > 0:
             self._at_us = now_us
             if self._healthy:
-                self._elapsed_us += self._looked_us(min(step_us, LONGEST_LOOK_US))
+                step_us = min(step_us, LONGEST_LOOK_US)
+                self._elapsed_us += self._looked_us(step_us) if self.resting else step_us
         return self._elapsed_us / US_PER_S
 
     def _looked_us(self, step_us: int) -> int:
         """How far the antenna that has looked least gets in this time; those that rest fall behind."""
-        if not self.resting:
-            return step_us
         before_us = self._furthest_behind_us
         for antenna in self.resting:
             self._behind_us[antenna] += step_us
@@ -126,7 +125,10 @@ class ZoneClock:
 
 
 class LiveZone:
-    """A zone with its antennas and its clock; `clock_s` is the clock's reading at the present tick (`tick_us`)."""
+    """A zone with its antennas and its clock; `clock_s` is the clock's reading at the present tick (`tick_us`).
+
+    At `due_s` on its clock the silence of one of its items is to be looked at.
+    """
 
     __slots__ = (
         "antennas",
@@ -134,6 +136,7 @@ class LiveZone:
         "clock_s",
         "deaf",
         "down",
+        "due_s",
         "fading",
         "learning",
         "newest_s",
@@ -152,6 +155,7 @@ class LiveZone:
         self.deaf: set[Antenna] = set()
         self.clock = ZoneClock()
         self.clock_s = 0.0
+        self.due_s = inf
         self.learning = learning
         self.newest_s = 0.0
         self.silences = new_pools()
@@ -246,6 +250,11 @@ class LiveZone:
         quiet_s = self.clock_s - self.newest_s
         self.learning = quiet_s < presence.settle_s and self.clock_s < presence.learning_limit_s
         return self._settled(before, now_us)
+
+    @property
+    def due_us(self) -> float:
+        """When its clock gets to `due_s`, if all goes on as it does; infinite: never. Never too late."""
+        return self.tick_us + (self.due_s - self.clock_s) * US_PER_S - 1.0 if self.clock.running else inf
 
     def _settled(self, before: ZoneState, now_us: int) -> bool:
         if self.state is before:
