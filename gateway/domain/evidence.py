@@ -25,8 +25,6 @@ STRONGEST_WEIGHT = 8.0
 WEAKEST_WEIGHT = 0.05
 # Where a device tells no strength it is neither near nor far.
 UNKNOWN_WEIGHT = 0.5
-# The slow evidence goes back half of the time since the last move.
-TWO_S_US = 2 * US_PER_S
 # From when on the mean strength is known well enough to tell deviations from it.
 SETTLED_S = 20.0
 
@@ -99,68 +97,46 @@ class Evidence:
         self.clock_s = zone.clock_s
         self.tick_us = zone.tick_us
 
-    def slow_s(self, since_us: int, memory_s: float) -> float:
-        """In what time `slow` halves now."""
-        half_s = (self.zone.tick_us - since_us) / TWO_S_US
-        if half_s > memory_s:
-            half_s = memory_s
-        return half_s if half_s > self.fast_s else self.fast_s
-
-    def now(self, since_us: int, memory_s: float) -> tuple[float, float]:
+    def now(self, memory_s: float) -> tuple[float, float]:
         """Both at the zone's present clock reading."""
         elapsed_s = self.zone.clock_s - self.clock_s
         if elapsed_s <= 0.0:
             return self.fast, self.slow
-        slow_s = self.slow_s(since_us, memory_s)
-        return self.fast * exp2(-elapsed_s / self.fast_s), self.slow * exp2(-elapsed_s / slow_s)
+        return self.fast * exp2(-elapsed_s / self.fast_s), self.slow * exp2(-elapsed_s / max(memory_s, self.fast_s))
 
-    @property
-    def silent_s(self) -> float:
-        """For how long nothing was read while the zone was fully looked at."""
-        silent_s = self.zone.clock_s - self.clock_s
-        return silent_s if silent_s > 0.0 else 0.0
+    def fade(self, memory_s: float) -> None:
+        """Bring all rates to the present."""
+        zone, fast_s = self.zone, self.fast_s
+        elapsed_s = zone.clock_s - self.clock_s
+        if elapsed_s > 0.0:
+            kept = exp2(-elapsed_s / (memory_s if memory_s > fast_s else fast_s))
+            self.fast *= exp2(-elapsed_s / fast_s)
+            self.slow *= kept
+            self.often *= kept
+        self.clock_s = zone.clock_s
+        self.tick_us = zone.tick_us
 
-    def _elapsed_s(self) -> float:
-        """For how long nothing was added.
+    def add(self, weight: float, dbm: float, memory_s: float) -> None:
+        """Reads of this weight in all came in, now, at this mean strength.
 
         Where one antenna of the zone is down its clock stands still, but the others read on: between their reads
         time counts, or their reads would pile up for as long as the outage lasts.
         """
-        zone = self.zone
-        return zone.clock_s - self.clock_s if zone.clock.running else (zone.tick_us - self.tick_us) / US_PER_S
-
-    def fade(self, since_us: int, memory_s: float) -> None:
-        """Bring all rates to the present."""
-        zone = self.zone
-        elapsed_s = zone.clock_s - self.clock_s
-        if elapsed_s > 0.0:
-            self._fade(elapsed_s, self.slow_s(since_us, memory_s))
-        self.clock_s = zone.clock_s
-        self.tick_us = zone.tick_us
-
-    def _fade(self, elapsed_s: float, slow_s: float) -> None:
-        self.fast *= exp2(-elapsed_s / self.fast_s)
-        kept = exp2(-elapsed_s / slow_s)
-        self.slow *= kept
-        self.often *= kept
-
-    def add(self, weight: float, dbm: float, since_us: int, memory_s: float) -> None:
-        """Reads of this weight in all came in, now, at this mean strength."""
-        slow_s = self.slow_s(since_us, memory_s)
-        elapsed_s = self._elapsed_s()
-        if elapsed_s > 0.0:
-            self._fade(elapsed_s, slow_s)
-        look = LN2 / slow_s
-        self.fast += weight * LN2 / self.fast_s
-        self.slow += weight * look
-        self.often += look
-        zone = self.zone
+        zone, fast_s = self.zone, self.fast_s
         now_us = zone.tick_us
+        slow_s = memory_s if memory_s > fast_s else fast_s
+        elapsed_s = zone.clock_s - self.clock_s if zone.clock.running else (now_us - self.tick_us) / US_PER_S
+        kept = exp2(-elapsed_s / slow_s)
+        look = LN2 / slow_s
+        self.fast = self.fast * exp2(-elapsed_s / fast_s) + weight * LN2 / fast_s
+        self.slow = self.slow * kept + weight * look
+        often = self.often = self.often * kept + look
         if dbm != NO_RSSI_DBM:
             level_dbm = self.level_dbm
+            off_db = dbm - level_dbm
             if slow_s > SETTLED_S:
-                zone.fading.pair((now_us - self.heard_us) / US_PER_S, self.dbm - level_dbm, dbm - level_dbm)
-            self.level_dbm = level_dbm + (dbm - level_dbm) * look / self.often
+                zone.fading.pair((now_us - self.heard_us) / US_PER_S, self.dbm - level_dbm, off_db)
+            self.level_dbm = level_dbm + off_db * look / often
             self.dbm = dbm
             self.heard_us = now_us
         self.clock_s = zone.clock_s
@@ -188,17 +164,22 @@ class Evidence:
             news = self.news - (often - self.often) * elapsed_s / (1.0 + self.zone.fading.same_s * often)
             self.news = news if news > 0.0 else 0.0
 
-    def own_heard(self, own: "Evidence", dbm: float) -> None:
-        """Its own zone reads it: less than it used to?"""
+    def own_heard(self, own: "Evidence", elapsed_s: float, dbm: float) -> None:
+        """Its own zone reads it, and had not for so long: less than it used to?"""
         often = own.often
         if not often:
             return
-        nats = log(self._seldom(often) / often)
+        seldom = self._seldom(often)
+        alike = 1.0 + own.zone.fading.same_s * often
+        absence = self.absence + (often - seldom) * elapsed_s / alike
+        if absence > MOST_OF_ABSENCE:
+            absence = MOST_OF_ABSENCE
+        nats = log(seldom / often)
         if dbm != NO_RSSI_DBM:
             was_dbm = own.level_dbm
             is_dbm = was_dbm - LEAST_CHANGE_DB
             nats += _louder_nats(dbm, was_dbm, is_dbm if is_dbm < self.level_dbm else self.level_dbm)
-        absence = self.absence + _of_a_look(nats) / (1.0 + own.zone.fading.same_s * often)
+        absence += _of_a_look(nats) / alike
         if absence > MOST_OF_ABSENCE:
             absence = MOST_OF_ABSENCE
         self.absence = absence if absence > -MOST_OF_STAYING else -MOST_OF_STAYING

@@ -129,7 +129,7 @@ def explain(item: Item) -> Explanation:
             None if evidence is location.own else evidence.news + evidence.absence,
         )
         for evidence in location.evidence
-        for fast, slow in (evidence.now(location.since_us, location.memory_s),)
+        for fast, slow in (evidence.now(location.reach_s(evidence.zone.tick_us)),)
     )
     return Explanation(
         gtin=item.identity.gtin,

@@ -23,6 +23,8 @@ SURE_ERRORS = 2.0
 # when it followed, before that means anything.
 MOST_HEAD_START = 30.0
 SPARE = 2.0
+# The slow evidence goes back half of the time since the last move.
+TWO_S_US = 2 * US_PER_S
 
 
 class Location:
@@ -53,19 +55,23 @@ class Location:
 
     def add(self, zone: LiveZone, weight: float, dbm: float) -> None:
         """Reads of this weight in all came from `zone`, now, at this mean strength."""
-        evidence, own = self.of(zone), self.own
+        own = self.own
+        evidence = own if own is not None and own.zone is zone else self.of(zone)
         if own is not None and len(self.evidence) > 1:
-            silent_s = evidence.silent_s
+            silent_s = zone.clock_s - evidence.clock_s
             if evidence is own:
                 for rival in self.evidence:
                     if rival is not own:
-                        if silent_s:
-                            rival.own_unheard(own, silent_s)
-                        rival.own_heard(own, dbm)
+                        rival.own_heard(own, silent_s, dbm)
             else:
                 evidence.unheard(own, silent_s)
                 evidence.heard(own, dbm)
-        evidence.add(weight, dbm, self.since_us, self.memory_s)
+        evidence.add(weight, dbm, self.reach_s(zone.tick_us))
+
+    def reach_s(self, now_us: int) -> float:
+        """How far back the slow evidence goes now."""
+        half_s = (now_us - self.since_us) / TWO_S_US
+        return half_s if half_s < self.memory_s else self.memory_s
 
     def of(self, zone: LiveZone) -> Evidence:
         """The evidence for `zone`; a zone that is new here starts with none."""
@@ -82,19 +88,23 @@ class Location:
     def strongest(self) -> LiveZone | None:
         """The zone with most evidence, None where nothing was read."""
         watched = (evidence for evidence in self.evidence if evidence.zone.antennas)
-        best = max(watched, key=lambda evidence: evidence.now(self.since_us, self.memory_s)[1], default=None)
+        best = max(watched, key=lambda evidence: evidence.now(self.reach_s(evidence.zone.tick_us))[1], default=None)
         return best.zone if best is not None else None
 
     def decide(self, current: LiveZone, now_us: int) -> LiveZone:
         """The zone to count the item in: `current`, or a rival that has beaten it for its dwell."""
         if len(self.evidence) == 1 and self.evidence[0].zone is current:
             return current
-        own = self.own = self.of(current)
-        self._bring_up(own)
+        own = self.own
+        if own is None or own.zone is not current:
+            own = self.own = self.of(current)
+        self._bring_up(own, now_us)
+        # Of a zone that is not fully looked at even strong evidence may be old.
+        least = own.fast if current.clock.running else 0.0
         best = None
         for rival in self.evidence:
-            if rival is not own and (best is None or rival.fast > best.fast) and self._takes_over(rival, own):
-                best = rival
+            if rival.fast > least and rival is not own and self._takes_over(rival, own):
+                best, least = rival, rival.fast
         if best is None:
             self.rival = None
             return current
@@ -115,24 +125,25 @@ class Location:
         if not own.zone.clock.running:
             return rival.fast > (own.slow if own.zone.antennas else 0.0)
         # Either reason asks for so much at least.
-        if rival.fast <= own.fast or rival.fast * rival.fast_s < rival.zone.params.presence.move_weight * LN2:
+        if rival.fast * rival.fast_s < rival.zone.params.presence.move_weight * LN2:
             return False
         if _was_carried(rival, own):
             return True
-        return _was_misplaced(rival, own, self.head_start, rival.slow_s(self.since_us, self.memory_s))
+        return _was_misplaced(rival, own, self.head_start, max(rival.fast_s, self.reach_s(own.zone.tick_us)))
 
-    def _bring_up(self, own: Evidence) -> None:
+    def _bring_up(self, own: Evidence, now_us: int) -> None:
         """All evidence as of now; that nothing was read says something, too."""
-        own_silent_s = own.silent_s
-        since_us, memory_s = self.since_us, self.memory_s
+        reach_s = self.reach_s(now_us)
+        own_silent_s = own.zone.clock_s - own.clock_s
         for evidence in self.evidence:
             if evidence is not own:
-                if own_silent_s:
+                if own_silent_s > 0.0:
                     evidence.own_unheard(own, own_silent_s)
-                if silent_s := evidence.silent_s:
-                    evidence.unheard(own, silent_s)
-                evidence.fade(since_us, memory_s)
-        own.fade(since_us, memory_s)
+                if evidence.news:
+                    evidence.unheard(own, evidence.zone.clock_s - evidence.clock_s)
+                evidence.fade(reach_s)
+        if own.tick_us != now_us:
+            own.fade(reach_s)
 
     def settle(self, zone: LiveZone, now_us: int, *, followed: bool = False) -> None:
         """The item is in `zone` from now on: what was before says nothing about it there.

@@ -15,7 +15,7 @@ from gateway.domain.evidence import (
     fast_half_life_s,
     read_weight,
 )
-from gateway.domain.location import Location
+from gateway.domain.location import TWO_S_US, Location
 from gateway.domain.params import PresenceParams
 from readers.model import NO_RSSI_DBM
 from tests.gateway.places import Places
@@ -25,6 +25,11 @@ MEMORY_S = 300.0
 DBM = -60.0
 RACK = PresenceParams(evidence_reads=4.0, evidence_shortest_s=1.0, evidence_longest_s=60.0)
 DOOR = replace(RACK, evidence_shortest_s=0.5, evidence_longest_s=0.5)
+
+
+def memory_s(places: Places) -> float:
+    """How far back the slow evidence goes of an item that came at 0."""
+    return min(MEMORY_S, places.now_us / TWO_S_US)
 
 
 def test_a_read_weighs_by_its_amplitude_within_bounds() -> None:
@@ -38,10 +43,10 @@ def test_a_read_weighs_by_its_amplitude_within_bounds() -> None:
 def test_evidence_halves_in_its_half_life() -> None:
     places = Places(a=RACK)
     evidence = Evidence(places["a"], PACE_S)
-    evidence.add(1.0, DBM, 0, MEMORY_S)
-    first = evidence.now(0, MEMORY_S)[0]
+    evidence.add(1.0, DBM, memory_s(places))
+    first = evidence.now(memory_s(places))[0]
     places.turn(4.0)
-    assert evidence.now(0, MEMORY_S)[0] == pytest.approx(first / 2)
+    assert evidence.now(memory_s(places))[0] == pytest.approx(first / 2)
 
 
 @pytest.mark.parametrize(("pace_s", "half_life_s"), [(0.1, 1.0), (1.0, 4.0), (5.0, 20.0), (100.0, 60.0)])
@@ -59,18 +64,18 @@ def test_a_steady_stream_is_worth_its_rate_in_slow_zones_and_fast_ones(presence:
     evidence = Evidence(places["a"], PACE_S)
     for _ in range(600):
         places.turn(0.1)
-        evidence.add(1.0, DBM, 0, MEMORY_S)
-    assert evidence.now(0, MEMORY_S)[0] == pytest.approx(10.0, rel=0.1)
+        evidence.add(1.0, DBM, memory_s(places))
+    assert evidence.now(memory_s(places))[0] == pytest.approx(10.0, rel=0.1)
 
 
 def test_an_outage_freezes_what_is_known() -> None:
     places = Places(a=RACK)
     evidence = Evidence(places["a"], PACE_S)
-    evidence.add(1.0, DBM, 0, MEMORY_S)
-    before = evidence.now(0, MEMORY_S)[0]
+    evidence.add(1.0, DBM, memory_s(places))
+    before = evidence.now(memory_s(places))[0]
     places["a"].observe(("a", 1), working=False, now_us=places.now_us)
     places.turn(3600.0)
-    assert evidence.now(0, MEMORY_S)[0] == before
+    assert evidence.now(memory_s(places))[0] == before
 
 
 def test_reads_do_not_pile_up_while_one_antenna_of_a_zone_is_down() -> None:
@@ -78,13 +83,13 @@ def test_reads_do_not_pile_up_while_one_antenna_of_a_zone_is_down() -> None:
     healthy = Evidence(places["a"], PACE_S)
     for _ in range(100):
         places.turn(1.0)
-        healthy.add(1.0, DBM, 0, MEMORY_S)
+        healthy.add(1.0, DBM, memory_s(places))
     places["a"].observe(("a", 1), working=False, now_us=places.now_us)
     degraded = Evidence(places["a"], PACE_S)
     for _ in range(3600):
         places.turn(1.0)
-        degraded.add(1.0, DBM, 0, MEMORY_S)
-    assert degraded.now(0, MEMORY_S)[0] == pytest.approx(healthy.now(0, MEMORY_S)[0], rel=0.01)
+        degraded.add(1.0, DBM, memory_s(places))
+    assert degraded.now(memory_s(places))[0] == pytest.approx(healthy.now(memory_s(places))[0], rel=0.01)
 
 
 # -- how a zone is used to hear an item, and whether that has changed --------------------------------------------
@@ -95,7 +100,7 @@ def used_to(places: Places, name: str, dbm: float, every_s: float) -> Evidence:
     evidence = Evidence(places[name], PACE_S)
     for _ in range(200):
         places.turn(every_s)
-        evidence.add(1.0, dbm, 0, MEMORY_S)
+        evidence.add(1.0, dbm, memory_s(places))
     return evidence
 
 
@@ -105,7 +110,7 @@ def test_a_zone_learns_how_often_and_how_strongly_it_reads_an_item() -> None:
     assert evidence.often == pytest.approx(0.5, rel=0.05)
     assert evidence.level_dbm == pytest.approx(-57.0)
     places.turn(60.0)
-    evidence.add(1.0, NO_RSSI_DBM, 0, MEMORY_S)
+    evidence.add(1.0, NO_RSSI_DBM, memory_s(places))
     assert evidence.level_dbm == pytest.approx(-57.0)
 
 
@@ -142,14 +147,14 @@ def test_absence_says_something_but_never_everything() -> None:
     rival.own_unheard(own, 3600.0)
     assert rival.absence == MOST_OF_ABSENCE
     for _ in range(60):
-        rival.own_heard(own, -56.0)
+        rival.own_heard(own, 0.0, -56.0)
     assert rival.absence == -MOST_OF_STAYING
 
 
 def test_weak_reads_of_its_own_zone_are_absence_too() -> None:
     places = Places(a=RACK, b=RACK)
     own, rival = used_to(places, "a", -56.0, 1.0), used_to(places, "b", -64.0, 1.0)
-    rival.own_heard(own, -64.0)
+    rival.own_heard(own, 0.0, -64.0)
     assert rival.absence > 0.0
 
 
@@ -157,7 +162,7 @@ def test_without_strength_only_the_rate_of_reads_speaks() -> None:
     places = Places(a=RACK, b=RACK)
     own, rival = used_to(places, "a", NO_RSSI_DBM, 1.0), used_to(places, "b", NO_RSSI_DBM, 5.0)
     rival.heard(own, NO_RSSI_DBM)
-    rival.own_heard(own, NO_RSSI_DBM)
+    rival.own_heard(own, 0.0, NO_RSSI_DBM)
     assert rival.news > 0.0 > rival.absence
 
 
