@@ -176,8 +176,9 @@ def _evidence(found: dict[str, Any]) -> str:
             f"{zone['before']:.3f}",
             f"{zone['often']:.2f}/s, {zone['level_dbm']:.0f} dBm" if zone["often"] >= LEAST_OFTEN else "not heard",
             "" if zone["nats"] is None else f"{zone['nats']:.1f}",
+            "" if zone["usual"] is None else f"{zone['usual']:.3f}",
             zone["state"],
         )
         for zone in found["zones"]
     ]
-    return table(("zone", "evidence", "halves in", "before", "usually", "nats", "state"), rows)
+    return table(("zone", "evidence", "halves in", "before", "usually", "nats", "at most", "state"), rows)

@@ -15,6 +15,7 @@ import math
 from math import exp2, log
 
 from gateway.domain.params import PresenceParams
+from gateway.domain.passing import Habit
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
 from readers.model import NO_RSSI_DBM
 
@@ -65,7 +66,7 @@ class Evidence:
 
     `often` looks a second bring a read here, at a mean of `level_dbm`; the last came at `heard_us` with `dbm`. Where
     the item is not counted here, `news` says by how many nats this zone hears more of it than it used to, and `absence`
-    its own zone less.
+    its own zone less. `habit` says the same of a zone that people pass, None of others.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Evidence:
         "dbm",
         "fast",
         "fast_s",
+        "habit",
         "heard_us",
         "level_dbm",
         "news",
@@ -96,6 +98,7 @@ class Evidence:
         self.fast_s = fast_half_life_s(zone.params.presence, pace_s)
         self.clock_s = zone.clock_s
         self.tick_us = zone.tick_us
+        self.habit = None if zone.params.presence.move_nats else Habit(zone.tick_us)
 
     def now(self, memory_s: float) -> tuple[float, float]:
         """Both at the zone's present clock reading."""

@@ -25,7 +25,8 @@ class ForZone:
 
     `before` is the same since the item last moved, over a time that is longer. `often` and `level_dbm` are how the zone
     is used to hear the item: reads per second, mean strength. `nats` is what has changed since, as a log likelihood
-    ratio for the item's having been carried here; None for the zone that it is counted in.
+    ratio for the item's having been carried here; None for the zone that it is counted in. `usual` is the most evidence
+    that one bout of hearing brought while the item was elsewhere; None where people do not just pass.
     """
 
     zone: str
@@ -36,6 +37,7 @@ class ForZone:
     often: float
     level_dbm: float
     nats: float | None
+    usual: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def explain(item: Item) -> Explanation:
             evidence.often,
             evidence.level_dbm,
             None if evidence is location.own else evidence.news + evidence.absence,
+            None if evidence.habit is None else evidence.habit.usual,
         )
         for evidence in location.evidence
         for fast, slow in (evidence.now(location.reach_s(evidence.zone.tick_us)),)

@@ -11,6 +11,7 @@ from gateway.domain.ears import Ear
 from gateway.domain.evidence import WEIGHT_BY_DBM
 from gateway.domain.items import FORGOTTEN, Cell, Identity, Item
 from gateway.domain.motion import Motion
+from gateway.domain.params import ZoneKind
 from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.tags import TagKey, tag_key
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
@@ -40,7 +41,8 @@ class Hearing:
         self._cells: dict[str, dict[int, CellTable]] = {}
         self._ears: dict[Antenna, Ear] = {}
         self._zones: Collection[LiveZone] = ()
-        self._doors_alone = False
+        self.doors_alone = False
+        """The shop has nothing but doors and tills."""
         self.due_us = math.inf
         """Before then no antenna's silence is strange; it may be too early. Infinite: none can become so."""
         self._map(zone_of, 0)
@@ -62,7 +64,7 @@ class Hearing:
             self._cells.setdefault(reader, {})[port] = table
             self._ears[antenna] = Ear(antenna, zone, table, now_us)
         self._zones = tuple(dict.fromkeys(zone_of.values()))
-        self._doors_alone = all(zone.params.presence.leaves_silent for zone in self._zones)
+        self.doors_alone = all(zone.params.presence.leaves_silent for zone in self._zones)
         self.due_us = math.inf
 
     @property
@@ -227,17 +229,18 @@ class Hearing:
                 cell.ear = self._ears[cell.ear.antenna]
         self._touched = [cell for cell in self._touched if cell.ear.zone.id in zones]
 
-    def may_return(self, zone: LiveZone) -> bool:
+    def may_return(self, item: Item, zone: LiveZone) -> bool:
         """Whether reads in this zone bring back what has left.
 
-        Whoever left by a door may stand behind it, so the shop itself has to read the item; unless it is all doors.
+        Whoever left by an exit may stand behind it, in the street: that exit's own reads mean nothing, unless there is
+        nothing but doors. Behind a till is the shop.
         """
-        return self._doors_alone or not zone.params.presence.leaves_silent
+        return self.doors_alone or item.exited is not zone or zone.params.kind is not ZoneKind.EXIT
 
     def _sum_glimpses(self, item: Item, zone: LiveZone, reads: int, first_us: int, now_us: int) -> None:
         """Reads of an item that does not count (yet): ghosts and passers-by are told by their number and span."""
         presence = zone.params.presence
-        if item.presence is Presence.DEPARTED and not self.may_return(zone):
+        if item.presence is Presence.DEPARTED and not self.may_return(item, zone):
             return
         if first_us - item.seen_us > presence.glimpsed_timeout_s * US_PER_S:
             item.reads = 0

@@ -142,7 +142,7 @@ class Inventory:
 
     def _judge_absent(self, item: Item, now_us: int, made: list[Transition]) -> None:
         """An item that is no stock was read: does it count from now on, is it back?"""
-        place = item.location.strongest()
+        place = self._place_of(item)
         if place is None:
             return
         presence = place.params.presence
@@ -151,10 +151,17 @@ class Inventory:
             if self._prove(item, place) or hoped:
                 place.newest_s = place.clock_s
                 made.append(self._settle(item, Presence.PRESENT, place, Cause.ARRIVED, now_us))
-        elif self._hearing.may_return(place) and (not item.exited or self._is_proven(item, place)):
+        elif self._hearing.may_return(item, place) and (not item.exited or self._is_proven(item, place)):
             item.unproven = False
             take_back(item, now_us)
             made.append(self._settle(item, Presence.PRESENT, place, Cause.RETURNED, now_us))
+
+    def _place_of(self, item: Item) -> LiveZone | None:
+        """Where an item that is no stock was read, None where it only lies near a door."""
+        place = item.location.strongest()
+        if place is None or not place.params.presence.leaves_silent or self._hearing.doors_alone:
+            return place
+        return place if item.location.passes(place, carried=item.carried) else item.location.strongest(doors=False)
 
     def _judge_present(self, item: Item, zone: LiveZone, now_us: int, made: list[Transition]) -> None:
         """It is stock already: what its silence and its reads have taught, and whether it is elsewhere now."""
@@ -169,7 +176,7 @@ class Inventory:
                     item.longest_s = max(item.longest_s, excess_s)
             item.learn(gap_s)
         item.seen_clock_s = zone.clock_s
-        best = item.location.decide(zone, now_us)
+        best = item.location.decide(zone, now_us, carried=item.carried)
         if best is not zone:
             self._company.went(item, zone, best, now_us)
             made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
@@ -234,7 +241,8 @@ class Inventory:
         if presence is Presence.MISSING:
             self.missing[item] = None
         elif presence is Presence.DEPARTED:
-            item.exited = transition.left is not None and transition.left.params.presence.leaves_silent
+            left = transition.left
+            item.exited = left if left is not None and left.params.presence.leaves_silent else None
             self.departed[item] = None
             item.reads = 0
         self._timers.arm(item)

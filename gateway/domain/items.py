@@ -59,6 +59,7 @@ class Item:
     `seen_clock_s` is the reading of its zone's clock when it was last read; `seen_us` the same on the gateway's
     monotonic clock. `ticket` names its one living entry in its zone's timer. `stir_db` is how much its strength jumps
     from look to look of late, where `look_cell` is what looked last; `carried`: much more than is usual.
+    `exited` is the door or till that it left by.
     """
 
     __slots__ = (
@@ -121,7 +122,7 @@ class Item:
         self.look_us = 0
         self.look_dbm = 0
         self.unproven = True
-        self.exited = False
+        self.exited: LiveZone | None = None
         self.longest_s = 0.0
         self.lost_from: Silences | None = None
 

@@ -67,6 +67,8 @@ class Location:
                 evidence.unheard(own, silent_s)
                 evidence.heard(own, dbm)
         evidence.add(weight, dbm, self.reach_s(zone.tick_us))
+        if evidence.habit is not None and evidence is not own:
+            evidence.habit.hear(evidence.fast, zone.tick_us)
 
     def reach_s(self, now_us: int) -> float:
         """How far back the slow evidence goes now."""
@@ -85,14 +87,26 @@ class Location:
         self.evidence = (*self.evidence, evidence)
         return evidence
 
-    def strongest(self) -> LiveZone | None:
-        """The zone with most evidence, None where nothing was read."""
-        watched = (evidence for evidence in self.evidence if evidence.zone.antennas)
+    def strongest(self, *, doors: bool = True) -> LiveZone | None:
+        """The zone with most evidence, None where nothing was read; without `doors` one that nobody leaves by."""
+        watched = (
+            evidence
+            for evidence in self.evidence
+            if evidence.zone.antennas and (doors or not evidence.zone.params.presence.leaves_silent)
+        )
         best = max(watched, key=lambda evidence: evidence.now(self.reach_s(evidence.zone.tick_us))[1], default=None)
         return best.zone if best is not None else None
 
-    def decide(self, current: LiveZone, now_us: int) -> LiveZone:
-        """The zone to count the item in: `current`, or a rival that has beaten it for its dwell."""
+    def passes(self, door: LiveZone, *, carried: bool) -> bool:
+        """Whether an item that is no stock stands in a door which hears it, and does not only lie near by."""
+        evidence = self.of(door)
+        return _is_enough(evidence) and _is_unusual(evidence, carried=carried)
+
+    def decide(self, current: LiveZone, now_us: int, *, carried: bool = False) -> LiveZone:
+        """The zone to count the item in: `current`, or a rival that has beaten it for its dwell.
+
+        That it is being `carried` speaks for a door that hears it.
+        """
         if len(self.evidence) == 1 and self.evidence[0].zone is current:
             return current
         own = self.own
@@ -103,7 +117,7 @@ class Location:
         least = own.fast if current.clock.running else 0.0
         best = None
         for rival in self.evidence:
-            if rival.fast > least and rival is not own and self._takes_over(rival, own):
+            if rival.fast > least and rival is not own and self._takes_over(rival, own, carried=carried):
                 best, least = rival, rival.fast
         if best is None:
             self.rival = None
@@ -114,7 +128,7 @@ class Location:
             return current
         return best.zone
 
-    def _takes_over(self, rival: Evidence, own: Evidence) -> bool:
+    def _takes_over(self, rival: Evidence, own: Evidence, *, carried: bool) -> bool:
         """Whether the item belongs to the zone of `rival` now.
 
         Evidence of a zone that is not fully looked at stands still, so it cannot be outgrown: there, as much of it is
@@ -125,10 +139,12 @@ class Location:
         if not own.zone.clock.running:
             return rival.fast > (own.slow if own.zone.antennas else 0.0)
         # Either reason asks for so much at least.
-        if rival.fast * rival.fast_s < rival.zone.params.presence.move_weight * LN2:
+        if not _is_enough(rival):
             return False
-        if _was_carried(rival, own):
+        if _was_carried(rival, own, carried=carried):
             return True
+        if not carried and _is_door(rival.zone) and not _is_door(own.zone):
+            return False  # what lies near a door may be heard best there for ever, and has not gone
         return _was_misplaced(rival, own, self.head_start, max(rival.fast_s, self.reach_s(own.zone.tick_us)))
 
     def _bring_up(self, own: Evidence, now_us: int) -> None:
@@ -155,6 +171,8 @@ class Location:
         if old is not None and old is not own:
             own.often, old.often = old.often, own.often
             own.level_dbm, old.level_dbm = old.level_dbm, own.level_dbm
+            if old.habit is not None:
+                old.habit.left(now_us, passed=_is_door(zone))
         self.own = own
         self.rival = None
         self.since_us = now_us
@@ -165,6 +183,8 @@ class Location:
             self.head_start = max(
                 1.0, min(MOST_HEAD_START, SPARE * loudest / own.fast if own.fast else MOST_HEAD_START)
             )
+        if own.habit is not None:
+            own.habit.entered(own.fast)
         for evidence in self.evidence:
             evidence.slow = evidence.fast
             evidence.news = evidence.absence = 0.0
@@ -178,14 +198,31 @@ class Location:
             self.own = None
 
 
-def _was_carried(rival: Evidence, own: Evidence) -> bool:
+def _is_door(zone: LiveZone) -> bool:
+    return zone.params.presence.leaves_silent
+
+
+def _is_enough(rival: Evidence) -> bool:
+    """Whether so much was heard as its zone asks for."""
+    return rival.fast * rival.fast_s >= rival.zone.params.presence.move_weight * LN2
+
+
+def _is_unusual(rival: Evidence, *, carried: bool) -> bool:
+    """Whether a zone that people pass hears more of the item than when it lay near by."""
+    if rival.habit is None:
+        return True
+    times = rival.zone.params.presence.move_change
+    return rival.fast > (min(1.0, times) if carried else times) * rival.habit.usual
+
+
+def _was_carried(rival: Evidence, own: Evidence, *, carried: bool) -> bool:
     """Whether what has changed speaks for a move.
 
     Bodies and fading take reads away, so that own evidence goes down says little: the rival's must be news by itself.
     """
     params = rival.zone.params.presence
     if not params.move_nats:
-        return rival.fast > params.move_margin * own.fast and rival.fast > params.move_change * rival.slow
+        return rival.fast > params.move_margin * own.fast and _is_unusual(rival, carried=carried)
     return rival.news >= LEAST_NEWS and rival.news + rival.absence >= params.move_nats
 
 

@@ -55,9 +55,9 @@ class PresenceParams:
       faster than `evidence_shortest_s` nor slower than `evidence_longest_s`; what was before goes back `memory_s` at
       most. An item moves when its reads, beside those that used to come, speak by `move_nats` (log likelihood ratio)
       for its having been carried; or when another zone's evidence is `move_margin` times that of its own and has been
-      more for long. 0 nats, for zones that are passed within seconds: the margin, and `move_change` times what that
-      zone used to hear of it. All of it for `move_dwell_s` on end. `move_weight`: so much must be heard, in reads of
-      -60 dBm.
+      more for long. 0 nats, for zones that are passed within seconds: the margin, and `move_change` times the most that
+      zone has heard of it in one bout while it was elsewhere (once that is enough where it is being carried). All of it
+      for `move_dwell_s` on end. `move_weight`: so much must be heard, in reads of -60 dBm.
     - A zone has learnt its stock when nothing new came for `settle_s`, and after `learning_limit_s` at the latest.
     - An item that is missing for `missing_alert_s` raises an alert.
     """
@@ -116,9 +116,10 @@ PROFILES = {
         move_nats=0.0,
         # Racks near a door go on hearing who stands in it: news is enough, it need not be heard much better there.
         move_margin=1.0,
-        move_change=1.5,
+        # What lies near by is heard in bouts as well, of which some are louder than all before.
+        move_change=3.0,
         move_weight=2.0,
-        move_dwell_s=0.25,
+        move_dwell_s=0.0,
     ),
     # A fitting room is entered and left within minutes, but what hangs in it has not left the shop.
     Profile.ROOM: PresenceParams(
@@ -133,7 +134,8 @@ PROFILES = {
         evidence_longest_s=5.0,
         memory_s=60.0,
         move_nats=0.0,
-        move_dwell_s=0.5,
+        move_change=1.0,
+        move_dwell_s=0.25,
     ),
 }
 

@@ -58,7 +58,10 @@ def identity(serial: int, product: int = 0) -> Identity:
 
 
 class Shop:
-    """Zones `a`, `b` (racks) and `door`, one antenna each (1, 2, 3), all working, nothing to be learnt."""
+    """Zones `a`, `b` (racks) and `door`, one antenna each (1, 2, 3), all working, nothing to be learnt.
+
+    What leaves in silence is an exit, but for one that is called `till`.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,8 @@ class Shop:
         self.zones: dict[str, LiveZone] = {}
         self.zone_of: dict[Antenna, LiveZone] = {}
         for name, presence in params.items():
-            kind = ZoneKind.EXIT if presence.leaves_silent else ZoneKind.SALES_FLOOR
+            passed = ZoneKind.CHECKOUT if name == "till" else ZoneKind.EXIT
+            kind = passed if presence.leaves_silent else ZoneKind.SALES_FLOOR
             covered = [(READER, port) for port in ports[name]]
             zone = LiveZone(Zone(name, kind, presence), covered, learning=False, now_us=self.clock.now_us)
             self.zones[name] = zone

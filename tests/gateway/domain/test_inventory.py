@@ -267,6 +267,46 @@ def test_what_has_left_returns_in_the_shop_and_not_at_the_door() -> None:
     assert made[0].entered is shop.zones["a"]
 
 
+def test_who_was_given_up_at_the_till_is_told_at_the_door_and_at_the_till_again() -> None:
+    shop = Shop({"a": RACK, "till": DOOR, "door": DOOR})
+    item = shop.place(7)
+    shop.read_for(4, [(2, tag(7), -45)], every_s=0.25)
+    shop.wait(10)
+    assert item.presence is Presence.DEPARTED
+    (back,) = shop.read_for(2, [(2, tag(7), -45)], every_s=0.25)
+    assert (back.cause, back.entered) == (Cause.RETURNED, shop.zones["till"])
+    shop.wait(60)
+    (out,) = shop.read_for(2, [(3, tag(7), -45)], every_s=0.25)
+    assert (out.cause, out.entered) == (Cause.RETURNED, shop.zones["door"])
+
+
+def test_what_lies_near_a_door_is_not_in_it_however_often_the_door_hears_it() -> None:
+    shop = Shop()
+    # In bouts of a few seconds, as fading lets it, and never by its own rack.
+    near = [made for _ in range(20) for made in (shop.read_for(4, [(3, tag(7), -80)], every_s=0.25), shop.wait(20))]
+    assert not any(near)
+    shop.hear(1, tag(7), dbm=-70)
+    (come,) = shop.tick()
+    assert (come.cause, come.entered) == (Cause.ARRIVED, shop.zones["a"])
+    near = [made for _ in range(20) for made in (shop.read_for(4, [(3, tag(7), -75)], every_s=0.25), shop.wait(20))]
+    assert [made for made in near if any(one.entered is shop.zones["door"] for one in made)] == []
+    assert shop.read_for(2, [(3, tag(7), -50)], every_s=0.25)[0].entered is shop.zones["door"]
+
+
+def test_what_a_door_took_by_mistake_comes_back_though_the_door_hears_it_better() -> None:
+    shop = Shop()
+    item = shop.place(7)
+    # It lies near the door, which hears it; then by chance so well as if it passed.
+    for _ in range(10):
+        shop.read_for(4, [(3, tag(7), -68), (1, tag(7), -62)], every_s=0.25)
+        shop.wait(10)
+    shop.read_for(2, [(3, tag(7), -48)], every_s=0.25)
+    shop.wait(10)
+    assert (item.presence, item.exited) == (Presence.DEPARTED, shop.zones["door"])
+    made = shop.read_for(4, [(3, tag(7), -68), (1, tag(7), -72)])
+    assert [(one.cause, one.entered) for one in made] == [(Cause.RETURNED, shop.zones["a"])]
+
+
 def test_where_all_is_doors_what_has_left_returns_by_one() -> None:
     shop = Shop({"in": DOOR, "out": DOOR})
     item = shop.place(7)

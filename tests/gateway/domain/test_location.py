@@ -133,6 +133,23 @@ def test_what_was_more_for_long_wins_without_any_change() -> None:
     assert heard(location, places, 300, a=-62, b=-54) is places["b"]
 
 
+def test_more_for_long_is_no_reason_for_a_door_unless_the_item_is_being_carried() -> None:
+    passed = replace(DOOR, leaves_silent=True, move_dwell_s=0.0)
+    places = Places(a=RACK, b=passed, c=passed)
+    location = Location(PACE_S, 0)
+    for _ in range(120):
+        places.turn(1.0)
+        location.add(places["a"], WEIGHT_BY_DBM[-66], -66)
+        location.add(places["b"], WEIGHT_BY_DBM[-54], -54)
+        # As it was there when the shop was opened: nothing is news.
+        location.settle(places["a"], places.now_us)
+    for _ in range(60):
+        places.turn(1.0)
+        location.add(places["b"], WEIGHT_BY_DBM[-54], -54)
+        assert location.decide(places["a"], places.now_us) is places["a"]
+    assert location.decide(places["a"], places.now_us, carried=True) is places["b"]
+
+
 def test_a_door_needs_more_than_a_stray_read() -> None:
     places = Places(a=RACK, b=DOOR)
     location = Location(PACE_S, 0)
