@@ -56,7 +56,7 @@ def countable_pieces(unit_g: float, variation: float, tolerance: float, sd_g: fl
     # The positive root of t^2 N^2 + c^2 N = left, in the form that also holds for t = 0.
     linear = variation**2
     under = linear + math.sqrt(linear**2 + 4 * tolerance**2 * left)
-    return min(MOST_PIECES, math.floor(2 * left / under + 1e-9)) if under else MOST_PIECES
+    return math.floor(min(MOST_PIECES, 2 * left / under + 1e-9)) if under else MOST_PIECES
 
 
 def refusals(each: Bin) -> list[str]:
