@@ -173,7 +173,7 @@ class OfflineLine:
         for received_us, taken_us, reader, antenna, epc, dbm in reads:
             if received_us > until_us:
                 if waiting:
-                    self._hand_over(waiting, newest_us)
+                    self._hand_over(waiting, newest_us, until_us)
                     waiting = {}
                 self._go_to(received_us)
                 until_us = self._next_tick_us
@@ -187,19 +187,19 @@ class OfflineLine:
             else:
                 same.append(raw)
         if waiting:
-            self._hand_over(waiting, newest_us)
+            self._hand_over(waiting, newest_us, until_us)
 
     def advance(self, to_us: int) -> None:
         """Time has passed, and nothing more was received."""
         self._go_to(to_us)
         self._run(to_us + 1)
 
-    def _hand_over(self, waiting: Mapping[str, Sequence[RawRead]], received_us: int) -> None:
-        """What was received between two ticks, a batch a reader: nothing happens before the next tick anyway."""
+    def _hand_over(self, waiting: Mapping[str, Sequence[RawRead]], received_us: int, tick_us: int) -> None:
+        """What was received up to the next tick, a batch a reader: nothing happens before it anyway."""
         for reader, reads in waiting.items():
             self.inventory.ingest(ReadBatch(reader, received_us, 0, reads))
         self._now_us = received_us
-        self._due_us = self._next_tick_us
+        self._due_us = tick_us
 
     def _tell_zones(self, reader: str, now_us: int) -> None:
         condition, antennas, resting = self._condition[reader], self._antennas[reader], self._resting[reader]
@@ -232,14 +232,16 @@ class OfflineLine:
 
     def _run(self, before_us: int) -> None:
         # While reads come in, the next tick follows: when it could rest need not be asked.
+        due_us = self._due_us
         while self._ticked_us + TICK_US < before_us:
-            due_us = self._due_us if self._due_us is not None else self._planned_us()
+            if due_us is None:
+                due_us = self._planned_us()
             if due_us >= before_us:
-                self._due_us = due_us
-                return
-            self._due_us = None
+                break
             self._ticked_us = self._now_us = due_us
             self._tick(due_us)
+            due_us = None
+        self._due_us = due_us
 
     def _catch_up(self) -> None:
         """The last tick before a zone's clock stops or goes on: what it has counted so far counts."""

@@ -57,7 +57,7 @@ class Ear:
             self.reads = 0
             self.heard_us = now_us
             silent_s = SILENT_READS / rate
-            self.due_us = now_us + int((max(SILENT_S, silent_s)) * US_PER_S)
+            self.due_us = now_us + int((silent_s if silent_s > SILENT_S else SILENT_S) * US_PER_S)
             if self.zone.deaf and self.deaf:
                 self.zone.hear(self.antenna, deaf=False, now_us=now_us)
         elif self.antenna in self.zone.down or self.antenna in self.zone.clock.resting:

@@ -35,7 +35,8 @@ class Fading:
         """Two looks in a row at one item that lay still: by how much each deviates from its mean."""
         octave = frexp(apart_s / SHORTEST_OCTAVE_S)[1]
         if octave < OCTAVES:
-            octave = max(octave, 0)
+            if octave < 0:
+                octave = 0
             self._products[octave] += before_db * now_db
             self._squares[octave] += (before_db * before_db + now_db * now_db) / 2.0
 

@@ -78,19 +78,18 @@ class Hearing:
 
     def ingest(self, batch: ReadBatch) -> None:
         """Add a batch up. Reads of antennas that no zone is mapped to are counted and dropped."""
-        tables = self._cells.get(batch.reader)
+        reader, _, offset_us, reads, bits = batch
+        tables = self._cells.get(reader)
         if tables is None:
-            self.unmapped_reads += len(batch.reads)
+            self.unmapped_reads += len(reads)
             return
-        if batch.epc_bits is not None:
-            bits = batch.epc_bits
-            for read in batch.reads:
+        if bits is not None:
+            for read in reads:
                 self._ingest_first(tables, tag_key(read[0], bits), read, batch)
             return
-        offset_us = batch.offset_us
         touched = self._touched
         port, table = -1, None
-        for read in batch.reads:
+        for read in reads:
             epc, antenna, dbm, first_us, last_us, count = read
             if antenna != port:
                 port, table = antenna, tables.get(antenna)

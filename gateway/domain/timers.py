@@ -45,16 +45,23 @@ class Timers:
 
     def arm(self, item: Item) -> None:
         """Give an item that counts its one entry in its zone's timer; whatever it had before is void."""
+        zone = item.zone
+        if zone is not None and item.presence in COUNTED:
+            self._set(item, zone, item.seen_clock_s + _patience_s(item, zone))
+        else:
+            self._tickets += 1
+            item.ticket = self._tickets
+
+    def _set(self, item: Item, zone: LiveZone, due_s: float) -> None:
+        """It is to be looked at when the silence of this item has lasted until then, or sooner."""
         self._tickets += 1
         item.ticket = self._tickets
-        if item.zone is not None and item.presence in COUNTED:
-            due_s = item.seen_clock_s + _patience_s(item, item.zone)
-            if item.presence is Presence.MISSING or item.zone.params.presence.leaves_silent:
-                # What silence means may change meanwhile: it is looked at again before it has grown much.
-                silence_s = item.zone.clock_s - item.seen_clock_s
-                due_s = min(due_s, item.zone.clock_s + max(LOOK_AGAIN_S, silence_s * LOOK_AGAIN_SHARE))
-            heapq.heappush(self._timers[item.zone.id], (due_s, item.ticket, item))
-            item.zone.due_s = min(item.zone.due_s, due_s)
+        if item.presence is Presence.MISSING or zone.params.presence.leaves_silent:
+            # What silence means may change meanwhile: it is looked at again before it has grown much.
+            silence_s = zone.clock_s - item.seen_clock_s
+            due_s = min(due_s, zone.clock_s + max(LOOK_AGAIN_S, silence_s * LOOK_AGAIN_SHARE))
+        heapq.heappush(self._timers[zone.params.id], (due_s, item.ticket, item))
+        zone.due_s = min(zone.due_s, due_s)
 
     def ring(self, zones: Iterable[LiveZone]) -> Iterator[tuple[LiveZone, Item]]:
         """The items whose silence has become too long for what they are; each must be settled before the next."""
@@ -72,8 +79,9 @@ class Timers:
                 if ticket != item.ticket:
                     continue
                 # The same sum as in `arm`: a difference could round to the other side and ring for ever.
-                if item.seen_clock_s + _patience_s(item, zone) > zone.clock_s:
-                    self.arm(item)
+                due_s = item.seen_clock_s + _patience_s(item, zone)
+                if due_s > zone.clock_s:
+                    self._set(item, zone, due_s)
                 else:
                     yield zone, item
 

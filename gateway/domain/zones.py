@@ -112,7 +112,8 @@ class ZoneClock:
         if step_us > 0:
             self._at_us = now_us
             if self._healthy:
-                step_us = min(step_us, LONGEST_LOOK_US)
+                if step_us > LONGEST_LOOK_US:
+                    step_us = LONGEST_LOOK_US
                 self._elapsed_us += self._looked_us(step_us) if self.resting else step_us
         return self._elapsed_us / US_PER_S
 
