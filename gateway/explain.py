@@ -43,10 +43,10 @@ class RecentTransitions:
             Past(
                 at_us,
                 made.item.identity,
-                made.cause.value,
-                made.was.value,
+                made.cause,
+                made.was,
                 made.left.id if made.left is not None else None,
-                made.now.value,
+                made.now,
                 made.entered.id if made.entered is not None else None,
             )
             for made in transitions

@@ -48,7 +48,8 @@ class Hearing:
         self._map(zone_of, 0)
         self.motion = Motion()
         self._foreign: set[TagKey] = set()
-        self._touched: list[Cell] = []
+        self.touched: list[Cell] = []
+        """What was heard and not yet collected."""
         self._collected = 0
         self.unmapped_reads = 0
         # Nothing of a tag that is no stock is ever looked at: its cell looks touched already and so stays out.
@@ -67,11 +68,6 @@ class Hearing:
         self.doors_alone = all(zone.params.presence.leaves_silent for zone in self._zones)
         self.due_us = math.inf
 
-    @property
-    def behind(self) -> bool:
-        """More was read than the last `collect` could take."""
-        return bool(self._touched)
-
     def tags(self) -> dict[Antenna, int]:
         """How many tags each antenna has read, of those that are remembered, stock or not."""
         return {(reader, port): len(table) for reader, tables in self._cells.items() for port, table in tables.items()}
@@ -87,7 +83,7 @@ class Hearing:
             for read in reads:
                 self._ingest_first(tables, tag_key(read[0], bits), read, batch)
             return
-        touched = self._touched
+        touched = self.touched
         port, table = -1, None
         for read in reads:
             epc, antenna, dbm, first_us, last_us, count = read
@@ -120,7 +116,7 @@ class Hearing:
         seen_us = min(first_us + offset_us, batch.received_us)
         cell = table.get(key) or self._meet(table, key, (batch.reader, antenna), seen_us)
         if not cell.reads:
-            self._touched.append(cell)
+            self.touched.append(cell)
             cell.first_us = first_us + offset_us
         cell.reads += max(count, 1)
         cell.dbm_sum += dbm * max(count, 1)
@@ -190,9 +186,9 @@ class Hearing:
 
     def _take(self) -> list[Cell]:
         """What was heard since the last tick, or as much of it as one tick can take."""
-        touched, self._touched = self._touched, []
+        touched, self.touched = self.touched, []
         if len(touched) > MOST_CELLS_PER_TICK:
-            self._touched = touched[MOST_CELLS_PER_TICK:]
+            self.touched = touched[MOST_CELLS_PER_TICK:]
             del touched[MOST_CELLS_PER_TICK:]
         return touched
 
@@ -226,7 +222,7 @@ class Hearing:
             item.cells = tuple(cell for cell in item.cells if cell.ear.antenna in zone_of)
             for cell in item.cells:
                 cell.ear = self._ears[cell.ear.antenna]
-        self._touched = [cell for cell in self._touched if cell.ear.zone.id in zones]
+        self.touched = [cell for cell in self.touched if cell.ear.zone.id in zones]
 
     def may_return(self, item: Item, zone: LiveZone) -> bool:
         """Whether reads in this zone bring back what has left.

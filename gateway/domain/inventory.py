@@ -61,7 +61,7 @@ class Inventory:
     @property
     def behind(self) -> bool:
         """More was read, or has fallen silent, than the last tick could judge."""
-        return self._hearing.behind or self._timers.behind or self._newcomers.behind
+        return bool(self._hearing.touched) or self._timers.behind or self._newcomers.behind
 
     def quiet_until_us(self) -> int | None:
         """Before then no tick can change an item, if nothing is read and no antenna changes; None: never.

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from gateway.domain.ears import Ear
 from gateway.domain.location import Location
@@ -205,8 +206,7 @@ class Cell:
         self.total = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One item has changed: `was` in zone `left`, now in zone `entered` (None: nowhere)."""
 
     item: Item

@@ -60,7 +60,7 @@ class Timers:
             # What silence means may change meanwhile: it is looked at again before it has grown much.
             silence_s = zone.clock_s - item.seen_clock_s
             due_s = min(due_s, zone.clock_s + max(LOOK_AGAIN_S, silence_s * LOOK_AGAIN_SHARE))
-        heapq.heappush(self._timers[zone.params.id], (due_s, item.ticket, item))
+        heapq.heappush(self._timers[zone.id], (due_s, item.ticket, item))
         zone.due_s = min(zone.due_s, due_s)
 
     def ring(self, zones: Iterable[LiveZone]) -> Iterator[tuple[LiveZone, Item]]:

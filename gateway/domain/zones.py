@@ -139,6 +139,7 @@ class LiveZone:
         "down",
         "due_s",
         "fading",
+        "id",
         "learning",
         "newest_s",
         "params",
@@ -149,6 +150,7 @@ class LiveZone:
     )
 
     def __init__(self, params: Zone, antennas: Iterable[Antenna], *, learning: bool, now_us: int) -> None:
+        self.id = params.id
         self.params = params
         self.antennas = frozenset(antennas)
         self.down = set(self.antennas)
@@ -185,10 +187,6 @@ class LiveZone:
     def pool(self, pace_s: float, *, carried: bool) -> Silences | None:
         """The pool that begins at this pace; None where none does (another version had others)."""
         return next((pool for pool in self.silences if pool.pace_s == pace_s and pool.carried is carried), None)
-
-    @property
-    def id(self) -> str:
-        return self.params.id
 
     @property
     def stale(self) -> bool:
