@@ -155,9 +155,8 @@ class Evidence:
             seldom = is_often
         often = own_often if own_often > seldom else seldom
         nats = log(often / seldom) if seldom else MOST_OF_A_LOOK
-        if dbm != NO_RSSI_DBM:
-            nats += _louder_nats(dbm, self.level_dbm, max(own.level_dbm, self.level_dbm + LEAST_CHANGE_DB))
-        news = self.news + _of_a_look(nats) / (1.0 + self.zone.fading.same_s * often)
+        is_dbm = max(own.level_dbm, self.level_dbm + LEAST_CHANGE_DB)
+        news = self.news + _of_a_look(nats, dbm, self.level_dbm, is_dbm) / (1.0 + self.zone.fading.same_s * often)
         self.news = news if news > 0.0 else 0.0
 
     def unheard(self, own: "Evidence", elapsed_s: float) -> None:
@@ -177,12 +176,11 @@ class Evidence:
         absence = self.absence + (often - seldom) * elapsed_s / alike
         if absence > MOST_OF_ABSENCE:
             absence = MOST_OF_ABSENCE
-        nats = log(seldom / often)
-        if dbm != NO_RSSI_DBM:
-            was_dbm = own.level_dbm
-            is_dbm = was_dbm - LEAST_CHANGE_DB
-            nats += _louder_nats(dbm, was_dbm, is_dbm if is_dbm < self.level_dbm else self.level_dbm)
-        absence += _of_a_look(nats) / alike
+        was_dbm = own.level_dbm
+        is_dbm = was_dbm - LEAST_CHANGE_DB
+        if is_dbm > self.level_dbm:
+            is_dbm = self.level_dbm
+        absence += _of_a_look(log(seldom / often), dbm, was_dbm, is_dbm) / alike
         if absence > MOST_OF_ABSENCE:
             absence = MOST_OF_ABSENCE
         self.absence = absence if absence > -MOST_OF_STAYING else -MOST_OF_STAYING
@@ -201,12 +199,10 @@ class Evidence:
         return seldom if seldom < often else often
 
 
-def _louder_nats(dbm: float, was_dbm: float, is_dbm: float) -> float:
-    """By how much a read of this strength is likelier around `is_dbm` than around `was_dbm`."""
-    return (is_dbm - was_dbm) * (dbm - (is_dbm + was_dbm) / 2.0) / (SIGMA_DB * SIGMA_DB)
-
-
-def _of_a_look(nats: float) -> float:
+def _of_a_look(nats: float, dbm: float, was_dbm: float, is_dbm: float) -> float:
+    """What a look says: `nats` that it came, and as much as its strength is likelier around `is_dbm` than it was."""
+    if dbm != NO_RSSI_DBM:
+        nats += (is_dbm - was_dbm) * (dbm - (is_dbm + was_dbm) / 2.0) / (SIGMA_DB * SIGMA_DB)
     if nats > MOST_OF_A_LOOK:
         return MOST_OF_A_LOOK
     return nats if nats > -MOST_OF_A_LOOK else -MOST_OF_A_LOOK

@@ -133,8 +133,9 @@ class Inventory:
         """Those that were not read for too long, or whose company went."""
         for zone, item in self._timers.ring(self.zones.values()):
             made.append(self._end_silence(item, zone, now_us))
-        for item in self._newcomers.ring(now_us):
-            self._forget(item)
+        if now_us >= self._newcomers.due_us:
+            for item in self._newcomers.ring(now_us):
+                self._forget(item)
         for item, zone in self._company.followers(now_us):
             made.append(self._follow(item, zone, now_us))
         while len(self.departed) > MAX_DEPARTED_ITEMS:
