@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED, Presence
-from gateway.domain.silence import unexplained_s
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # A move speaks for the others by as much less as it is longer ago (e-fold time).
@@ -137,4 +136,4 @@ def _is_silent(item: Item, zone: LiveZone, now_us: int) -> bool:
         return False
     if item.presence is Presence.PRESENT and now_us - item.changed_us < SETTLED_US:
         return False
-    return zone.clock_s - item.seen_clock_s >= unexplained_s(item.location.pace_s)
+    return zone.clock_s - item.seen_clock_s >= item.unexplained_s

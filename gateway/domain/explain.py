@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED
-from gateway.domain.silence import unexplained_s
 from gateway.domain.tags import key_epc
 
 
@@ -147,7 +146,7 @@ def explain(item: Item) -> Explanation:
         reads=item.reads,
         reads_needed=place.params.presence.observed_reads if place is not None else 0,
         by_first_read=item.presence in COUNTED and item.unproven,
-        unexplained_s=unexplained_s(location.pace_s),
+        unexplained_s=item.unexplained_s,
         longest_s=item.longest_s,
         stir_db=item.stir_db,
         carried=item.carried,

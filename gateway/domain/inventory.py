@@ -14,7 +14,7 @@ from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item,
 from gateway.domain.newcomers import Hopes, Newcomers
 from gateway.domain.presence import COUNTED, Presence
 from gateway.domain.records import ItemRecord, PoolRecord, ShopRecord
-from gateway.domain.silence import SHORTEST_S, unexplained_s
+from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.timers import Timers, give_up, reckon, take_back
 from gateway.domain.zones import US_PER_S, Antenna, LiveZone
@@ -170,11 +170,14 @@ class Inventory:
             self._prove(item, zone)
         else:
             gap_s = zone.clock_s - item.seen_clock_s
-            if gap_s > SHORTEST_S and item.pool is not None:
-                excess_s = gap_s - unexplained_s(item.location.pace_s)
+            # The second bound is the cheaper half of `unexplained_s`.
+            if gap_s > SHORTEST_S and gap_s > UNEXPLAINED_PACES * item.location.pace_s and item.pool is not None:
+                excess_s = gap_s - item.unexplained_s
                 if excess_s > 0.0:
                     item.pool.ended(excess_s)
                     item.longest_s = max(item.longest_s, excess_s)
+            if item.seen_clock_s <= zone.clock.resumed_s:
+                item.doubt(zone.clock.blind_s(item.seen_clock_s))
             item.learn(gap_s)
         item.seen_clock_s = zone.clock_s
         best = item.location.decide(zone, now_us, carried=item.carried)
@@ -312,11 +315,15 @@ class Inventory:
     ) -> list[Transition]:
         """Take up the items of an earlier life, and what its zones and the shop had taught, before the first read.
 
-        No silence accrues for the time in between. Items of zones that are configured no longer leave them now, and so
-        do those that are no stock any more by what is configured: the transitions say so.
+        No silence accrues for the time since one of them was last known to be read or silent: that was an outage. Items
+        of zones that are configured no longer leave them now, and so do those that are no stock any more by what is
+        configured: the transitions say so.
         """
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
+        lived_utc_us = max((each.seen_utc_us + int(each.silence_s * US_PER_S) for each in records), default=utc_now_us)
+        for live in self.zones.values():
+            live.clock.miss(lived_utc_us + shift_us, now_us)
         self._go_on(pools, shop)
         if shop is None and records:
             self._hopes.settle()

@@ -170,6 +170,16 @@ class Item:
                 pool.items += 1
             self.pool = pool
 
+    @property
+    def unexplained_s(self) -> float:
+        """From when on its silence is more than chance."""
+        return unexplained_s(self.location.pace_s, self.learnt_s / self.location.pace_s)
+
+    def doubt(self, blind_s: float) -> None:
+        """Nobody has looked for so long: what was learnt before fades as it would have with looking."""
+        span_s = max(LEARNING_SPAN_S, LEARNING_READS * self.location.pace_s)
+        self.learnt_s = max(min(self.learnt_s, MOVED_SPAN_S), self.learnt_s * span_s / (span_s + blind_s))
+
     def missing_after_s(self, params: PresenceParams) -> float:
         """Silence that makes it MISSING."""
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
@@ -187,7 +197,7 @@ class Item:
             return min(params.withdrawn_after_s + blind_s, ceiling_s)
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
         pooled_s = pool_of(zone.silences, self.location.pace_s, carried=self.carried).patience_s
-        patience_s = unexplained_s(self.location.pace_s) + max(pooled_s, LONGEST_FACTOR * self.longest_s)
+        patience_s = self.unexplained_s + max(pooled_s, LONGEST_FACTOR * self.longest_s)
         return min(max(own_s, patience_s, params.departed_floor_s) + blind_s, ceiling_s)
 
 

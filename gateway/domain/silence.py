@@ -11,6 +11,7 @@ All times are seconds on the zone's own clock, so an outage is no silence.
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from gateway.domain.params import PresenceParams
 from gateway.domain.records import PoolRecord, TailRecord
@@ -49,9 +50,14 @@ HALF_LIFE_S = 86_400.0
 SECONDS_PER_DAY = 86_400.0
 
 
-def unexplained_s(pace_s: float) -> float:
-    """From when on the silence of a tag that is read every `pace_s` seconds is more than chance."""
-    return max(SHORTEST_S, UNEXPLAINED_PACES * pace_s)
+def unexplained_s(pace_s: float, reads: float) -> float:
+    """From when on the silence of a tag that is read every `pace_s` seconds is more than chance.
+
+    That pace was learnt from so many `reads`. Few leave it uncertain: with any rate as likely beforehand, the chance of
+    a silence t falls as (1 + t / (reads * pace_s)) ** -(reads + 1), which nears exp(-t / pace_s) as reads come.
+    """
+    uncertain_s = reads * pace_s * math.expm1(UNEXPLAINED_PACES / (reads + 1.0))
+    return max(SHORTEST_S, UNEXPLAINED_PACES * pace_s, uncertain_s)
 
 
 class Silences:
@@ -59,18 +65,23 @@ class Silences:
 
     Those that were being carried when they were read last are a pool of their own, however often they are read.
 
-    `patience_s` is the silence after which one of them is given up, from when it is unexplained. `saved` is what the
-    ledger has of this.
+    `patience_s` is the silence after which one of them is given up, from when it is unexplained. `gone` are those that
+    were given up or are silent, each by how likely it has left; `leavers` are the same without the likeliest silent
+    one. `saved` is what the ledger has of this.
     """
 
     __slots__ = (
         "_first_s",
         "_lost",
         "_many_leave",
+        "_ongoing",
+        "_ongoing_s",
         "_over",
         "_over_s",
         "_reckoned_for",
+        "_shares",
         "carried",
+        "gone",
         "items",
         "leave_rate",
         "leavers",
@@ -88,10 +99,16 @@ class Silences:
         # Ended silences that went beyond each threshold, and by how much in all.
         self._over = [0.0] * len(THRESHOLDS_S)
         self._over_s = [0.0] * len(THRESHOLDS_S)
+        # The same of silences that go on, each by how likely its item is still there.
+        self._ongoing = [0.0] * len(THRESHOLDS_S)
+        self._ongoing_s = [0.0] * len(THRESHOLDS_S)
+        # Of the silences, both kinds, so many go beyond each threshold.
+        self._shares = [1.0] * len(THRESHOLDS_S)
         self.looked_s = 0.0
         self._lost = 0.0
         self.leave_rate = 1.0 / PresenceParams().unseen_stay_s
         self.leavers = 0.0
+        self.gone = 0.0
         self._many_leave = False
         self.patience_s = THRESHOLDS_S[-1]
         self.saved: PoolRecord | None = None
@@ -126,7 +143,7 @@ class Silences:
 
     def begins_per_s(self) -> float:
         """How often a present item falls silent unexplained, 1/s."""
-        return (FIRST_SILENCES + self._over[0]) / (FIRST_SILENCES * FIRST_PERIOD_S + self.looked_s)
+        return (FIRST_SILENCES + self._over[0] + self._ongoing[0]) / (FIRST_SILENCES * FIRST_PERIOD_S + self.looked_s)
 
     def lasting_per_s(self, excess_s: float) -> float:
         """How often a present item falls silent for `excess_s` more than its pace explains, 1/s.
@@ -141,13 +158,21 @@ class Silences:
             number = other
         shape, scale_s = self._tail(number)
         beyond = (1.0 + (excess_s - THRESHOLDS_S[number]) / scale_s) ** -shape
-        return float(self.begins_per_s() * self._share(number) * beyond)
+        return float(self.begins_per_s() * self._shares[number] * beyond)
 
-    def reckon(self, params: PresenceParams, elapsed_s: float, waiting_s: Iterable[float], soon: float = 0.0) -> None:
+    def reckon(
+        self,
+        params: PresenceParams,
+        elapsed_s: float,
+        waiting_s: Sequence[float],
+        soon: float = 0.0,
+        alike: Iterable["Silences"] = (),
+    ) -> None:
         """After `elapsed_s` more: how long to be patient from now on.
 
-        `waiting_s` are the unexplained silences that go on; each adds to the leavers by how likely it is one. `soon` is
-        the zone's `leave_soon`.
+        `waiting_s` are the unexplained silences that go on; each adds to the leavers by how likely it is one, and by
+        how likely it is none to what silences of those that stay are like. `soon` is the zone's `leave_soon`; `alike`
+        are other pools whose items leave as often.
         """
         if self._is_blank and params is self._reckoned_for:
             return
@@ -156,34 +181,60 @@ class Silences:
         first_stay_s = CARRIED_STAY_S if self.carried else params.unseen_stay_s
         first_looked_s = min(first_stay_s, FIRST_LOOKED_S)
         first_leavers = first_looked_s / first_stay_s
-        rate = self.leave_rate
-        gone = [rate / (rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s]
+        # Which of them may go on like those that ended, these alone must tell: they would vouch for one another.
+        self._count_ongoing((), ())
+        self._count_ongoing(waiting_s, self._leaves(waiting_s))
+        leaves = self._leaves(waiting_s)
+        self.gone = self._lost + sum(leaves)
         # That one is silent is no evidence that there are leavers, where it is the one to be judged by that.
-        others = sum(gone) - max(gone, default=0.0)
-        self.leavers = self._lost + others
-        self.leave_rate = (first_leavers + self.leavers) / (first_looked_s + self.looked_s)
+        self.leavers = self.gone - max(leaves, default=0.0)
+        leavers, looked_s = first_leavers + self.leavers, first_looked_s + self.looked_s
+        for other in alike:
+            leavers += other.gone
+            looked_s += other.looked_s
+        self.leave_rate = leavers / looked_s
         never_per_s = params.false_departures / 10_000 / SECONDS_PER_DAY
         # Whole milliseconds: sums that were added up in other portions must not ring at another tick.
         share = params.carried_share if self.carried else params.false_share
         self._many_leave = soon > share
         self.patience_s = round(self._until(max(never_per_s, max(share, soon) * self.leave_rate)), 3)
 
+    def _leaves(self, waiting_s: Sequence[float]) -> list[float]:
+        """How likely each of those that are silent has left."""
+        return [self.leave_rate / (self.leave_rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s]
+
+    def _count_ongoing(self, waiting_s: Sequence[float], leaves: Sequence[float]) -> None:
+        """Silences that go on have lasted so long at least: without them the longest would be left out, which end last.
+
+        That tells most in a zone's first hours.
+        """
+        self._ongoing = [0.0] * len(THRESHOLDS_S)
+        self._ongoing_s = [0.0] * len(THRESHOLDS_S)
+        for excess_s, left in zip(waiting_s, leaves, strict=True):
+            for number, threshold_s in enumerate(THRESHOLDS_S):
+                if excess_s < threshold_s:
+                    break
+                self._ongoing[number] += 1.0 - left
+                self._ongoing_s[number] += (1.0 - left) * (excess_s - threshold_s)
+        # From each threshold to the next, of those that got or ended there.
+        for lower, higher in pairwise(range(len(THRESHOLDS_S))):
+            passed = self._over[higher] + self._ongoing[higher] + FIRST_SILENCES
+            ended = self._over[lower] - self._over[higher]
+            self._shares[higher] = self._shares[lower] * passed / (passed + ended)
+
     def _until(self, per_s: float) -> float:
         """The silence that a present item reaches as rarely as `per_s`."""
         begins = self.begins_per_s()
         number = 0
         for other in range(1, len(THRESHOLDS_S)):
-            if self._over[other] < ENOUGH or begins * self._share(other) < per_s:
+            if self._over[other] < ENOUGH or begins * self._shares[other] < per_s:
                 break
             number = other
-        start = begins * self._share(number)
+        start = begins * self._shares[number]
         if start <= per_s:
             return 0.0
         shape, scale_s = self._tail(number)
         return float(THRESHOLDS_S[number] + scale_s * ((start / per_s) ** (1.0 / shape) - 1.0))
-
-    def _share(self, number: int) -> float:
-        return (self._over[number] + FIRST_SILENCES) / (self._over[0] + FIRST_SILENCES) if number else 1.0
 
     def _tail(self, number: int) -> tuple[float, float]:
         """Shape and scale (s) of what goes beyond a threshold."""
@@ -195,7 +246,8 @@ class Silences:
 
     def _lomax(self, number: int, first_s: float) -> tuple[float, float]:
         """The same, with a mean of `first_s` before anything is learnt; the mean is scale / (shape - 1)."""
-        return FIRST_EXAMPLES + self._over[number], (FIRST_EXAMPLES - 1.0) * first_s + self._over_s[number]
+        beyond_s = self._over_s[number] + self._ongoing_s[number]
+        return FIRST_EXAMPLES + self._over[number], (FIRST_EXAMPLES - 1.0) * first_s + beyond_s
 
     def _forget(self, elapsed_s: float) -> None:
         kept = math.exp2(-elapsed_s / HALF_LIFE_S)
@@ -216,7 +268,7 @@ class Silences:
     def restore(self, record: PoolRecord) -> None:
         """Go on with what an earlier life had learnt; what it counted above other thresholds is left out."""
         self.looked_s, self._lost, self.leave_rate = record.item_s, record.lost, record.leave_rate
-        self.leavers = record.lost
+        self.leavers = self.gone = record.lost
         beyond = {tail.threshold_s: tail for tail in record.tail}
         for number, threshold_s in enumerate(THRESHOLDS_S):
             tail = beyond.get(threshold_s)

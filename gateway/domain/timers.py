@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED, Presence
-from gateway.domain.silence import Silences, leave_soon, unexplained_s
+from gateway.domain.silence import Silences, leave_soon
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # A missing item is looked at again after so long, or after this share of its silence.
@@ -96,7 +96,7 @@ def _patience_s(item: Item, zone: LiveZone) -> float:
 def give_up(item: Item, zone: LiveZone) -> None:
     """It leaves by silence alone; should it come back, its zone learns from that."""
     silence_s = zone.clock_s - item.seen_clock_s
-    item.longest_s = max(item.longest_s, silence_s - unexplained_s(item.location.pace_s))
+    item.longest_s = max(item.longest_s, silence_s - item.unexplained_s)
     item.lost_from = item.pool
     if item.pool is not None:
         item.pool.lost(1)
@@ -118,11 +118,14 @@ def reckon(zones: Mapping[str, LiveZone], missing: Iterable[Item], since_s: floa
     for item in missing:
         if item.zone is not None and item.pool is not None:
             silence_s = clocks_s[item.zone.id] - item.seen_clock_s - item.zone.clock.blind_s(item.seen_clock_s)
-            waiting.setdefault(item.pool, []).append(max(0.0, silence_s - unexplained_s(item.location.pace_s)))
+            waiting.setdefault(item.pool, []).append(max(0.0, silence_s - item.unexplained_s))
     for zone in zones.values():
         elapsed_s = max(0.0, clocks_s[zone.id] - zone.reckoned_s)
         zone.reckoned_s += elapsed_s
         zone.fading.reckon(elapsed_s)
         soon = leave_soon(zone.silences)
+        # Whoever takes things does not ask how often they are read; those that are being carried are another matter.
+        resting = [pool for pool in zone.silences if not pool.carried]
         for pool in zone.silences:
-            pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()), soon)
+            alike = () if pool.carried else (other for other in resting if other is not pool)
+            pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()), soon, alike)

@@ -45,8 +45,8 @@ class ZoneClock:
         "_elapsed_us",
         "_healthy",
         "_lost_us",
-        "_resumed_us",
         "resting",
+        "resumed_s",
         "running",
     )
 
@@ -57,10 +57,11 @@ class ZoneClock:
         self.resting: set[Antenna] = set()
         self._at_us = 0
         self._healthy = False
-        # When the last outage began; how long it was, with what was left of those before; the reading at its end.
+        # When the last outage began; how long it was, with what was left of those before.
         self._lost_us: int | None = None
         self._blind_us = 0
-        self._resumed_us = -1
+        self.resumed_s = -1.0
+        """The reading at its end; negative: there was none."""
         self.running = False
 
     def run(self, *, healthy: bool, now_us: int) -> None:
@@ -69,15 +70,26 @@ class ZoneClock:
         if self._healthy and not healthy:
             self._lost_us = now_us
         elif healthy and not self._healthy and self._lost_us is not None:
-            left_us = max(0, self._blind_us - (self._elapsed_us - self._resumed_us))
-            self._blind_us = left_us + now_us - self._lost_us
-            self._resumed_us = self._elapsed_us
+            self._resume(self._lost_us, now_us)
         self._healthy = healthy
         self._set_running()
 
+    def miss(self, since_us: int, now_us: int) -> None:
+        """Nobody has looked since then, in an earlier life: an outage that ends when the zone is healthy."""
+        if since_us < now_us:
+            self._lost_us = since_us
+            if self._healthy:
+                self._resume(since_us, now_us)
+
+    def _resume(self, lost_us: int, now_us: int) -> None:
+        elapsed_s = self._elapsed_us / US_PER_S
+        left_us = max(0, self._blind_us - int((elapsed_s - self.resumed_s) * US_PER_S))
+        self._blind_us = left_us + now_us - lost_us
+        self.resumed_s = elapsed_s
+
     def blind_s(self, since_s: float) -> float:
         """How long nobody looked, in a silence that began at this reading: what was done there nobody saw."""
-        return self._blind_us / US_PER_S if since_s * US_PER_S <= self._resumed_us else 0.0
+        return self._blind_us / US_PER_S if since_s <= self.resumed_s else 0.0
 
     def _set_running(self) -> None:
         self.running = self._healthy and not self.resting

@@ -424,6 +424,24 @@ def test_an_outage_teaches_nothing_about_a_tag() -> None:
     assert item.read_chance >= chance
 
 
+def test_a_tag_that_a_hand_may_have_turned_in_an_outage_is_as_good_as_new() -> None:
+    patience_s = []
+    for down_s in (0, 4 * 3600):
+        shop = Shop({"a": RACK})
+        item = shop.place(7)
+        shop.read_for(600, [(1, tag(7), -55)], every_s=5.0)
+        if down_s:
+            shop.fails("a")
+            shop.wait(down_s, step_s=60)
+            shop.works("a")
+        # It hangs badly now: once it is heard by chance, and then not for long.
+        shop.wait(200, step_s=5)
+        shop.read_for(1, [(1, tag(7), -55)])
+        assert shop.zones["a"].clock.blind_s(item.seen_clock_s) == 0.0
+        patience_s.append(item.unexplained_s)
+    assert patience_s[1] > 5 * patience_s[0]
+
+
 def test_a_zone_whose_last_antenna_was_taken_away_keeps_its_stock() -> None:
     shop = Shop(QUICK_SHOP)
     item = shop.place(7)
@@ -496,6 +514,19 @@ def another_life(shop: Shop, down_s: float, params: dict[str, PresenceParams]) -
     after = Shop(params, clock=HandClock(10 * US_PER_S))
     made = after.inventory.restore(records, after.clock.now_us, utc_us + round(down_s * US_PER_S))
     return after, made
+
+
+def test_downtime_is_an_outage_that_begins_when_an_item_was_last_known_to_be_silent() -> None:
+    shop = Shop()
+    silent = shop.place(1)
+    shop.wait(100)
+    after, _ = another_life(shop, 600.0, {"a": RACK, "b": RACK, "door": DOOR})
+    twin, zone = after.item(1), after.zones["a"]
+    assert zone.clock.blind_s(twin.seen_clock_s) == pytest.approx(600.0, abs=0.5)
+    # Another one that is read now has no such silence behind it.
+    other = after.place(2)
+    assert zone.clock.blind_s(other.seen_clock_s) == 0.0
+    assert silent.seen_clock_s > 0.0
 
 
 def test_a_restart_forgets_nothing_and_counts_no_silence() -> None:

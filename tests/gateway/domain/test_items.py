@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.domain.items import LEARNING_SPAN_S, MOVED_SPAN_S, PRIOR_CHANCE, Identity, Item, pace_s, silence_bound_s
 from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
 from gateway.domain.presence import Presence
-from gateway.domain.silence import UNEXPLAINED_PACES, pool_of, unexplained_s
+from gateway.domain.silence import UNEXPLAINED_PACES, pool_of
 from gateway.domain.zones import LiveZone
 
 # Under one false departure a day among 10,000 tags that are looked at every second.
@@ -77,6 +77,34 @@ def test_one_gap_tells_little_of_a_new_tag_and_much_of_one_that_has_moved() -> N
     assert moved.read_chance > 0.6
 
 
+def test_the_fewer_reads_the_longer_its_silence_explains_itself() -> None:
+    in_paces = []
+    for reads in (1, 3, 10, 100):
+        learner = item()
+        for _ in range(reads):
+            learner.learn(100.0)
+        in_paces.append(learner.unexplained_s / learner.location.pace_s)
+    assert in_paces == sorted(in_paces, reverse=True)
+    assert in_paces[0] > 1.3 * in_paces[-1]
+    assert in_paces[-1] < 1.15 * UNEXPLAINED_PACES
+
+
+def test_what_was_learnt_before_an_outage_fades_with_its_length() -> None:
+    for blind_s, believes in ((5.0, True), (14_400.0, False)):
+        learner = item()
+        for _ in range(200):
+            learner.learn(5.0)
+        learner.doubt(blind_s)
+        learner.learn(200.0)
+        assert (learner.read_chance > 0.1) is believes
+        in_paces = learner.unexplained_s / learner.location.pace_s
+        assert (in_paces < 1.1 * UNEXPLAINED_PACES) is believes
+        assert (in_paces > 1.3 * UNEXPLAINED_PACES) is not believes
+    learner.learnt_s = MOVED_SPAN_S
+    learner.doubt(1e9)
+    assert learner.learnt_s == MOVED_SPAN_S
+
+
 def zone(params: PresenceParams) -> LiveZone:
     return LiveZone(Zone("a", ZoneKind.SALES_FLOOR, params), [("r", 1)], learning=False, now_us=0)
 
@@ -104,9 +132,9 @@ def test_it_waits_for_what_its_zone_has_learnt_and_for_twice_its_own_longest_sil
     place, one = zone(SPARSE), known(0.5)
     pool = pool_of(place.silences, one.location.pace_s, carried=False)
     pool.patience_s = 300.0
-    assert one.departed_after_s(place) == unexplained_s(one.location.pace_s) + 300.0
+    assert one.departed_after_s(place) == one.unexplained_s + 300.0
     one.longest_s = 400.0
-    assert one.departed_after_s(place) == unexplained_s(one.location.pace_s) + 800.0
+    assert one.departed_after_s(place) == one.unexplained_s + 800.0
 
 
 def test_at_a_door_a_few_paces_of_silence_are_enough_unless_it_is_read_rarely() -> None:

@@ -55,8 +55,21 @@ def never_per_s(pool: Silences) -> float:
 
 
 def test_what_is_unexplained_follows_the_pace_and_never_is_a_moment() -> None:
-    assert unexplained_s(0.05) == SHORTEST_S
-    assert unexplained_s(60.0) == 60.0 * UNEXPLAINED_PACES
+    assert unexplained_s(0.05, 1e4) == SHORTEST_S
+    assert unexplained_s(60.0, 1e4) == pytest.approx(60.0 * UNEXPLAINED_PACES, rel=1e-3)
+    assert unexplained_s(60.0, 0.0) == 60.0 * UNEXPLAINED_PACES
+
+
+@pytest.mark.parametrize("reads", [1, 2, 5, 20])
+def test_as_few_silences_are_unexplained_however_few_reads_the_pace_is_known_from(reads: int) -> None:
+    rng = random.Random(reads)
+    looked_s, beyond = 1000.0, 0
+    bound_s = unexplained_s(looked_s / reads, reads)
+    for _ in range(20_000):
+        # The rate of a tag that was read so often in this time, where any rate is as likely beforehand.
+        rate = rng.gammavariate(reads + 1, 1.0 / looked_s)
+        beyond += rng.expovariate(rate) > bound_s
+    assert beyond / 20_000 == pytest.approx(math.exp(-UNEXPLAINED_PACES), rel=0.15)
 
 
 def test_a_zone_of_which_nothing_is_known_is_patient() -> None:
@@ -161,6 +174,24 @@ def test_how_many_leave_survives_a_restart() -> None:
     assert [pool.patience_s for pool in reckoned(again)[:4]] == [pool.patience_s for pool in pools[:4]]
 
 
+def test_leavers_that_are_read_more_often_teach_haste_to_those_that_are_read_rarely() -> None:
+    patience_s = []
+    for leavers in (0, 8):
+        often, rarely = Silences(PACES_S[0]), Silences(PACES_S[3])
+        for pool in (often, rarely):
+            pool.items = ITEMS
+            pool.reckon(RULE, HOUR_S, ())
+            for number in range(100):
+                pool.ended(float(number))
+        often.lost(leavers)
+        often.reckon(RULE, 0.0, ())
+        rarely.reckon(RULE, 0.0, [50_000.0], alike=[often])
+        patience_s.append(rarely.patience_s)
+        # The longest silence of its own is what is to be judged, and no evidence.
+        assert (rarely.leavers, rarely.gone) == (0.0, pytest.approx(1.0, abs=0.01))
+    assert patience_s[1] < 0.9 * patience_s[0]
+
+
 # -- the tail -------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +247,27 @@ def test_patience_is_the_silence_that_lasts_as_rarely_as_asked(ended: list[float
     pool = learnt(ended)
     excess_s = highest_believed_s(ended) + further_s
     assert pool._until(pool.lasting_per_s(excess_s)) == pytest.approx(excess_s, rel=1e-6, abs=1e-6)
+
+
+def test_long_silences_that_have_not_ended_yet_are_part_of_the_tail() -> None:
+    rng = random.Random(1)
+    silences = [(rng.uniform(0.0, 900.0), rng.expovariate(1 / 600)) for _ in range(300)]
+    ended = [lasts_s for ago_s, lasts_s in silences if lasts_s < ago_s]
+    go_on = [ago_s for ago_s, lasts_s in silences if lasts_s >= ago_s]
+    pool = learnt(ended)
+    only_ended = pool.lasting_per_s(1800.0) / pool.begins_per_s()
+    pool.reckon(RULE, 0.0, go_on)
+    truth = math.exp(-1800 / 600)
+    assert only_ended < truth / 3
+    assert pool.lasting_per_s(1800.0) / pool.begins_per_s() == pytest.approx(truth, rel=0.35)
+
+
+def test_silences_that_only_leavers_explain_lengthen_nobodys_patience() -> None:
+    rng = random.Random(1)
+    pool = learnt([rng.expovariate(1 / 10) for _ in range(1_000)], lost=5)
+    before_s = pool.patience_s
+    pool.reckon(RULE, 0.0, [1500.0 + 100.0 * one for one in range(5)])
+    assert pool.patience_s <= 1.02 * before_s
 
 
 def test_what_happens_less_often_than_asked_needs_no_patience() -> None:
@@ -308,7 +360,7 @@ def test_time_may_pass_in_any_portions(ended: list[float], portions_s: list[floa
     assert many.begins_per_s() == pytest.approx(one.begins_per_s())
     for number in range(len(THRESHOLDS_S)):
         assert many._tail(number) == pytest.approx(one._tail(number))
-        assert many._share(number) == pytest.approx(one._share(number))
+    assert many._shares == pytest.approx(one._shares)
 
 
 def test_what_was_learnt_halves_in_a_day() -> None:

@@ -151,3 +151,20 @@ def test_the_clock_knows_which_silences_an_outage_lies_in() -> None:
     clock.run(healthy=False, now_us=130 * US_PER_S)
     clock.run(healthy=True, now_us=135 * US_PER_S)
     assert (clock.blind_s(30.0), clock.blind_s(31.0)) == (85.0, 0.0)
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_what_passed_before_the_clock_began_is_an_outage_too(healthy: bool) -> None:
+    clock = ZoneClock()
+    clock.run(healthy=healthy, now_us=100 * US_PER_S)
+    clock.miss(30 * US_PER_S, 100 * US_PER_S)
+    clock.run(healthy=True, now_us=120 * US_PER_S)
+    assert clock.blind_s(-7.0) == (70.0 if healthy else 90.0)
+    assert clock.blind_s(clock.now_s(121 * US_PER_S)) == 0.0
+
+
+def test_a_clock_that_was_set_back_missed_nothing() -> None:
+    clock = ZoneClock()
+    clock.run(healthy=True, now_us=0)
+    clock.miss(50 * US_PER_S, 0)
+    assert clock.blind_s(0.0) == 0.0
