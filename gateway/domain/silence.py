@@ -183,7 +183,8 @@ class Silences:
         first_leavers = first_looked_s / first_stay_s
         # Which of them may go on like those that ended, these alone must tell: they would vouch for one another.
         self._count_ongoing((), ())
-        self._count_ongoing(waiting_s, self._leaves(waiting_s))
+        if waiting_s:
+            self._count_ongoing(waiting_s, self._leaves(waiting_s))
         leaves = self._leaves(waiting_s)
         self.gone = self._lost + sum(leaves)
         # That one is silent is no evidence that there are leavers, where it is the one to be judged by that.
@@ -208,19 +209,20 @@ class Silences:
 
         That tells most in a zone's first hours.
         """
-        self._ongoing = [0.0] * len(THRESHOLDS_S)
-        self._ongoing_s = [0.0] * len(THRESHOLDS_S)
+        over, ongoing, ongoing_s = self._over, [0.0] * len(THRESHOLDS_S), [0.0] * len(THRESHOLDS_S)
         for excess_s, left in zip(waiting_s, leaves, strict=True):
             for number, threshold_s in enumerate(THRESHOLDS_S):
                 if excess_s < threshold_s:
                     break
-                self._ongoing[number] += 1.0 - left
-                self._ongoing_s[number] += (1.0 - left) * (excess_s - threshold_s)
+                ongoing[number] += 1.0 - left
+                ongoing_s[number] += (1.0 - left) * (excess_s - threshold_s)
         # From each threshold to the next, of those that got or ended there.
-        for lower, higher in pairwise(range(len(THRESHOLDS_S))):
-            passed = self._over[higher] + self._ongoing[higher] + FIRST_SILENCES
-            ended = self._over[lower] - self._over[higher]
-            self._shares[higher] = self._shares[lower] * passed / (passed + ended)
+        share, shares = 1.0, [1.0]
+        for (before, after), going in zip(pairwise(over), ongoing[1:], strict=True):
+            passed = after + going + FIRST_SILENCES
+            share = share * passed / (passed + (before - after))
+            shares.append(share)
+        self._ongoing, self._ongoing_s, self._shares = ongoing, ongoing_s, shares
 
     def _until(self, per_s: float) -> float:
         """The silence that a present item reaches as rarely as `per_s`."""
