@@ -158,9 +158,9 @@ class Hearing:
         tick = self._collected = self._collected + 1
         look = self.motion.look
         for cell in self._take():
-            item, reads, last_us = cell.item, cell.reads, cell.last_us
+            item, reads, first_us, last_us = cell.item, cell.reads, cell.first_us, cell.last_us
             dbm = cell.dbm_sum // reads
-            cell.reads = cell.dbm_sum = 0
+            cell.reads = cell.dbm_sum = cell.first_us = 0
             cell.total += reads
             if last_us < oldest_us:
                 item.seen_us = max(item.seen_us, last_us)
@@ -178,7 +178,7 @@ class Hearing:
                 item.tick = tick
                 heard.append(item)
             if item.unproven or item.presence not in COUNTED:
-                self._sum_glimpses(item, ear.zone, reads, cell.first_us, now_us)
+                self._sum_glimpses(item, ear.zone, reads, first_us, now_us)
             if last_us > item.seen_us:
                 item.seen_us = last_us if last_us < now_us else now_us
         self._look(hearers, now_us)

@@ -202,7 +202,7 @@ class Item:
 
 
 class Cell:
-    """What one antenna has read of one item since the last tick; `reads` is 0 when nothing came."""
+    """What one antenna has read of one item since the last tick; `reads` and `first_us` are 0 when nothing came."""
 
     __slots__ = ("dbm_sum", "ear", "first_us", "item", "last_us", "reads", "total")
 
