@@ -107,10 +107,10 @@ def _moves(bounds: dict[str, Any]) -> list[str]:
     carried = f"its reads have changed by {bounds['nats']:g} nats in favour of that, or " if bounds["nats"] else ""
     enough = f"{carried}it has {bounds['margin']:g} times the evidence, for {duration(bounds['dwell_s'])}"
     lines = [f"another zone takes it over when {enough}"]
-    if bounds["head_start"] > 1.0:
+    if bounds["followed_from"] is not None:
         lines.append(
             "it came with others of its product:"
-            f" another zone that hears it better all the time needs {bounds['head_start']:.1f} times that"
+            f" {bounds['followed_from']} takes it back when its evidence is {bounds['as_before']:.3g}"
         )
     return lines
 

@@ -1,7 +1,9 @@
 """What came together goes together: items of one product that are carried from zone to zone at once.
 
 A box of the same product is wheeled to the back room. Of most of its items the reads say so; others hang where the old
-zone's antennas hear them better still, or are read once in minutes. That the others went is evidence for these, too.
+zone's antennas hear them better still, or are read once in minutes. That the others went is evidence for these, too. A
+box may also stand where hardly anything reads it: then all of it falls silent at once, and some of it is heard where it
+never was.
 """
 
 import math
@@ -10,20 +12,37 @@ from itertools import islice
 from typing import NamedTuple
 
 from gateway.domain.items import Item
-from gateway.domain.presence import COUNTED, Presence
-from gateway.domain.zones import US_PER_S, LiveZone
+from gateway.domain.presence import COUNTED
+from gateway.domain.zones import LN2, US_PER_S, LiveZone
 
-# A move speaks for the others by as much less as it is longer ago (e-fold time).
+# A move speaks for the others by as much less as it is longer ago (e-fold time); a hint speaks for as long.
 FADES_S = 60.0
+FADES_US = int(FADES_S * US_PER_S)
 # So many must have gone, and such a share of those that are still there: one that is carried off alone has no company.
 LEAST_MOVES = 2.0
 LEAST_SHARE = 0.1
+# A hint is an item of which its own zone hears so many times less than it used to, and another zone, which has read it
+# so often at most in all that it remembers, as many times more. It takes more of them, but no move.
+HINT_TIMES = 3.0
+HINT_LOOKS = 2.0
+LEAST_HINTS = 3.0
+# Before an item has been somewhere for so long, it is not known how it is heard there.
+LEARNT_US = 300 * US_PER_S
 # Whoever is still heard must be heard by the new zone, too: by this share of what the old one has.
 LEAST_HEARD = 0.02
 # ... and its reads must not speak so much (nats) for its still lying where it did.
 LEAST_NATS = -2.0
+# Whoever fell silent when the others went (or `FADES_S` off) follows when it has been silent for so many times what is
+# unexplained, as it is looked at again and again; that is waited for so long.
+SILENT_TIMES = 2.0
+AWAITED_US = 600 * US_PER_S
 # An item that was itself moved so lately has told where it is.
 SETTLED_US = 120 * US_PER_S
+# They had not gone when so many of the followers, and such a share of them, were found where they had been.
+LEAST_MISTAKES = 2
+MISTAKEN_SHARE = 0.4
+# That is known for so long.
+REMEMBERED_US = 3600 * US_PER_S
 # How often those that are silent are looked through.
 LOOK_US = 2 * US_PER_S
 # So many follow in one look at most: the rest can wait for the next.
@@ -40,15 +59,69 @@ class Way(NamedTuple):
     entered: LiveZone
 
 
+class Wave:
+    """Those that go one way: `moves` fade since `moved_us`, `hints` are items and when they gave one.
+
+    `going`: so many that others have gone along, since `began_us`. So many have `followed`, of whom so many `returned`.
+    """
+
+    __slots__ = ("began_us", "followed", "going", "hints", "moved_us", "moves", "returned")
+
+    def __init__(self, now_us: int) -> None:
+        self.moves = 0.0
+        self.moved_us = now_us
+        self.hints: dict[Item, int] = {}
+        self.going = False
+        self.began_us: int | None = None
+        self.followed = 0
+        self.returned = 0
+
+    def add(self, now_us: int) -> None:
+        """One more has moved."""
+        self.moves = self.moves_at(now_us) + 1.0
+        self.moved_us = now_us
+
+    def moves_at(self, now_us: int) -> float:
+        """Those that have moved, by now."""
+        return self.moves * math.exp((self.moved_us - now_us) / FADES_US)
+
+    def look(self, way: Way, there: Mapping[Item, None], now_us: int) -> None:
+        """Are there enough now? `there` are those of the product that have not gone."""
+        self.hints = {
+            item: at_us
+            for item, at_us in self.hints.items()
+            if now_us - at_us <= FADES_US and (item.zone is way.left or item.zone is way.entered)
+        }
+        moves = self.moves_at(now_us)
+        going = moves >= LEAST_MOVES and moves >= LEAST_SHARE * len(there)
+        if not going and moves + len(self.hints) >= LEAST_HINTS:
+            silent = sum(_is_silent(item, way.left, now_us) for item in there)
+            going = moves + len(self.hints) >= LEAST_SHARE * silent
+        if going and not self.going:
+            self.began_us = now_us
+        self.going = going
+
+    def is_over(self, now_us: int) -> bool:
+        """Nobody goes any more, and what became of those that did is of no account."""
+        known_us = REMEMBERED_US if self.followed else AWAITED_US if self.began_us is not None else 0
+        since_us = self.moved_us if self.began_us is None else self.began_us
+        return self.moves_at(now_us) < FORGOTTEN_MOVES and not self.hints and now_us - since_us > known_us
+
+    @property
+    def is_mistaken(self) -> bool:
+        """So many of the followers were found where they had been that the others are there, too."""
+        return self.returned >= LEAST_MISTAKES and self.returned >= MISTAKEN_SHARE * self.followed
+
+
 class Company:
     """Who went where of late, and who is left."""
 
-    __slots__ = ("_gone", "_there", "due_us", "products")
+    __slots__ = ("_there", "_waves", "due_us", "products")
 
     def __init__(self) -> None:
         # In the order in which they came: what follows from it must be the same in every run.
         self._there: dict[tuple[str, str], dict[Item, None]] = {}
-        self._gone: dict[Way, tuple[float, int]] = {}
+        self._waves: dict[Way, Wave] = {}
         self.due_us: float = math.inf
         """When those that are silent are looked through next; infinite where nobody went of late."""
         self.products: set[str] = set()
@@ -66,13 +139,33 @@ class Company:
 
     def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> None:
         """The item's own reads say that it went."""
-        if left.params.presence.leaves_silent or entered.params.presence.leaves_silent:
-            return  # through doors and past tills everybody goes alone
-        if not self._gone:
-            self.due_us = _next_look_us(now_us)
-        way = Way(item.identity.gtin, left, entered)
-        self._gone[way] = self._moves(way, now_us) + 1.0, now_us
-        self.products.add(way.gtin)
+        if not _go_together(left, entered):
+            return
+        gtin = item.identity.gtin
+        if item.location.followed_from is entered:
+            # It is back, and had never gone: that is no move, but speaks against those that it followed.
+            if (mistaken := self._waves.get(Way(gtin, entered, left))) is not None:
+                mistaken.returned += 1
+            return
+        self._wave(Way(gtin, left, entered), now_us).add(now_us)
+
+    def hear(self, item: Item, zone: LiveZone, now_us: int) -> None:
+        """An item that is counted in `zone` was read, and more zones than that have read it: may it be on its way?"""
+        location, own = item.location, item.location.own
+        if own is None or own.fast * HINT_TIMES > own.slow or now_us - location.since_us < LEARNT_US:
+            return
+        reach_s = location.reach_s(now_us)
+        for rival in location.evidence:
+            if rival is own or rival.fast <= HINT_TIMES * rival.slow or not _go_together(zone, rival.zone):
+                continue
+            if rival.often * max(reach_s, rival.fast_s) < HINT_LOOKS * LN2:
+                self._wave(Way(item.identity.gtin, zone, rival.zone), now_us).hints[item] = now_us
+
+    def follow(self, item: Item, left: LiveZone, entered: LiveZone) -> None:
+        """The item is to be where others of its product went."""
+        wave = self._waves.get(Way(item.identity.gtin, left, entered))
+        if wave is not None:
+            wave.followed += 1
 
     def calls(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
         """The zone that an item which was just read in `zone` has followed others to, if any."""
@@ -82,8 +175,8 @@ class Company:
         for rival in location.evidence:
             if rival is own or rival.fast <= LEAST_HEARD * own.fast or rival.news + rival.absence < LEAST_NATS:
                 continue
-            way = Way(item.identity.gtin, zone, rival.zone)
-            if way in self._gone and self._is_company(way, self._moves(way, now_us)):
+            wave = self._waves.get(Way(item.identity.gtin, zone, rival.zone))
+            if wave is not None and wave.going:
                 return rival.zone
         return None
 
@@ -96,33 +189,42 @@ class Company:
         self._forgot()
 
     def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
-        for way in list(self._gone):
-            moves = self._moves(way, now_us)
-            if moves < FORGOTTEN_MOVES:
-                del self._gone[way]
-            elif way.left.clock.running and self._is_company(way, moves):
-                for item in list(self._there.get((way.gtin, way.left.id), ())):
-                    if _is_silent(item, way.left, now_us):
+        for way, wave in list(self._waves.items()):
+            if wave.is_mistaken:
+                del self._waves[way]
+                for item in list(self._there.get((way.gtin, way.entered.id), ())):
+                    if item.location.followed_from is way.left:
+                        yield item, way.left
+                continue
+            there = self._there.get((way.gtin, way.left.id), {})
+            wave.look(way, there, now_us)
+            if wave.is_over(now_us):
+                del self._waves[way]
+            elif wave.began_us is not None and now_us - wave.began_us <= AWAITED_US and way.left.clock.running:
+                for item in list(there):
+                    if _fell_silent(item, wave.began_us) and _is_silent(item, way.left, now_us):
                         yield item, way.entered
 
     def configure(self, zones: Mapping[str, LiveZone]) -> None:
         """Only these zones exist from now on."""
-        for way in list(self._gone):
+        for way in list(self._waves):
             if zones.get(way.left.id) is not way.left or zones.get(way.entered.id) is not way.entered:
-                del self._gone[way]
+                del self._waves[way]
         self._forgot()
 
+    def _wave(self, way: Way, now_us: int) -> Wave:
+        """Those that go this way, from now on if nobody did."""
+        wave = self._waves.get(way)
+        if wave is None:
+            wave = self._waves[way] = Wave(now_us)
+            self.products.add(way.gtin)
+            self.due_us = min(self.due_us, _next_look_us(now_us))
+        return wave
+
     def _forgot(self) -> None:
-        self.products = {way.gtin for way in self._gone}
-        if not self._gone:
+        self.products = {way.gtin for way in self._waves}
+        if not self._waves:
             self.due_us = math.inf
-
-    def _moves(self, way: Way, now_us: int) -> float:
-        moves, at_us = self._gone.get(way, (0.0, now_us))
-        return moves * math.exp(-(now_us - at_us) / (FADES_S * US_PER_S))
-
-    def _is_company(self, way: Way, moves: float) -> bool:
-        return moves >= LEAST_MOVES and moves >= LEAST_SHARE * len(self._there.get((way.gtin, way.left.id), ()))
 
 
 def _next_look_us(now_us: int) -> int:
@@ -130,10 +232,20 @@ def _next_look_us(now_us: int) -> int:
     return (now_us // LOOK_US + 1) * LOOK_US
 
 
+def _go_together(left: LiveZone, entered: LiveZone) -> bool:
+    """Whether boxes go from one to the other: through doors, past tills and into fitting rooms everybody goes alone."""
+    return bool(left.params.presence.move_nats and entered.params.presence.move_nats)
+
+
+def _fell_silent(item: Item, began_us: int) -> bool:
+    """Whether an item was read last at about that time."""
+    pace_us = int(item.unexplained_s * US_PER_S)
+    return began_us - FADES_US - pace_us < item.seen_us <= began_us + FADES_US
+
+
 def _is_silent(item: Item, zone: LiveZone, now_us: int) -> bool:
-    """Whether an item that has long been in `zone` is not read any more, for longer than chance explains."""
-    if item.presence not in COUNTED or item.unproven:
+    """Whether an item that has long been in `zone`, and was read there, is silent for longer than chance explains."""
+    since_us = item.location.since_us
+    if item.presence not in COUNTED or item.unproven or now_us - since_us < SETTLED_US or item.seen_us <= since_us:
         return False
-    if item.presence is Presence.PRESENT and now_us - item.changed_us < SETTLED_US:
-        return False
-    return zone.clock_s - item.seen_clock_s >= item.unexplained_s
+    return zone.clock_s - item.seen_clock_s >= SILENT_TIMES * item.unexplained_s

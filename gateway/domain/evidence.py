@@ -43,6 +43,10 @@ MOST_OF_A_LOOK = 2.0
 MOST_OF_ABSENCE = 3.0
 # ... and what the own zone goes on hearing speaks so much against a move.
 MOST_OF_STAYING = 4.0
+# What a zone that never heard the item says its clock showed when it did.
+NEVER_S = -1e9
+# Of a zone that has not heard it for as long as its evidence goes back, half a look may be missing.
+HALF_A_LOOK = 0.5
 
 
 def read_weight(rssi_dbm: float) -> float:
@@ -64,9 +68,10 @@ def fast_half_life_s(params: PresenceParams, pace_s: float) -> float:
 class Evidence:
     """What speaks for one zone: rates that were right at `tick_us`, when the zone's clock stood at `clock_s`.
 
-    `often` looks a second bring a read here, at a mean of `level_dbm`; the last came at `heard_us` with `dbm`. Where
-    the item is not counted here, `news` says by how many nats this zone hears more of it than it used to, and `absence`
-    its own zone less. `habit` says the same of a zone that people pass, None of others.
+    `often` looks a second bring a read here, at a mean of `level_dbm`; the last came with `dbm`, when the zone's clock
+    stood at `heard_s`. Where the item is not counted here, `news` says by how many nats this zone hears more of it than
+    it used to, and `absence` its own zone less; `looks` have come since its own zone heard it last. `habit` says the
+    same of a zone that people pass, None of others.
     """
 
     __slots__ = (
@@ -76,8 +81,9 @@ class Evidence:
         "fast",
         "fast_s",
         "habit",
-        "heard_us",
+        "heard_s",
         "level_dbm",
+        "looks",
         "news",
         "often",
         "slow",
@@ -92,7 +98,8 @@ class Evidence:
         self.often = 0.0
         self.level_dbm = level_dbm
         self.dbm = level_dbm
-        self.heard_us = 0
+        self.heard_s = NEVER_S
+        self.looks = 0
         self.news = 0.0
         self.absence = 0.0
         self.fast_s = fast_half_life_s(zone.params.presence, pace_s)
@@ -137,12 +144,11 @@ class Evidence:
         if dbm != NO_RSSI_DBM:
             level_dbm = self.level_dbm
             off_db = dbm - level_dbm
-            if slow_s > SETTLED_S:
-                zone.fading.pair((now_us - self.heard_us) / US_PER_S, self.dbm - level_dbm, off_db)
+            if slow_s > SETTLED_S and zone.clock.running:
+                zone.fading.pair(zone.clock_s - self.heard_s, self.dbm - level_dbm, off_db)
             self.level_dbm = level_dbm + off_db * look / often
             self.dbm = dbm
-            self.heard_us = now_us
-        self.clock_s = zone.clock_s
+        self.clock_s = self.heard_s = zone.clock_s
         self.tick_us = now_us
 
     # -- was it carried here? `own` is the evidence for the zone that the item is counted in --------------------
@@ -190,6 +196,18 @@ class Evidence:
         often = own.often
         absence = self.absence + (often - self._seldom(often)) * elapsed_s / (1.0 + own.zone.fading.same_s * often)
         self.absence = absence if absence < MOST_OF_ABSENCE else MOST_OF_ABSENCE
+
+    def surprise(self, silent_s: float, memory_s: float) -> float:
+        """By how many nats its `looks`, in so long a silence of its own zone, are more than this zone is used to.
+
+        A likelihood ratio of two Poisson streams: as often as of late, against as often as before.
+        """
+        reach_s = max(memory_s, self.fast_s) / LN2
+        usual = max(0.0, self.often * reach_s - self.looks) + HALF_A_LOOK
+        expected = usual / reach_s * silent_s
+        # Looks that are alike are one.
+        looks = min(self.looks, 1.0 + silent_s / self.zone.fading.same_s)
+        return looks * log(looks / expected) - looks + expected if looks > expected else 0.0
 
     def _seldom(self, often: float) -> float:
         """How often its own zone, which reads it so often, would read it if it lay here."""

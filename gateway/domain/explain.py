@@ -44,8 +44,8 @@ class Bounds:
     """What its zone asks for. Silences in seconds.
 
     So many `nats` of another zone move it (0: none do), or `margin` times the evidence of its own zone, either for
-    `dwell_s`. `head_start`: where it followed others, so many times more than that for a zone that heard it better all
-    the time.
+    `dwell_s`. `followed_from`: the zone out of which it followed others; that one takes it back from so much
+    evidence (`as_before`) on.
 
     `silence_s` is counted only while the whole zone is looked at (`counting`); `deaf` are the antennas that are up and
     suddenly hear nothing. `leaves_silent`: silence of `departed_after_s` is leaving; elsewhere it is first missing.
@@ -59,7 +59,8 @@ class Bounds:
     leaves_silent: bool
     nats: float
     margin: float
-    head_start: float
+    followed_from: str | None
+    as_before: float | None
     dwell_s: float
 
 
@@ -171,6 +172,7 @@ def _bounds(item: Item) -> Bounds | None:
     if zone is None or item.presence not in COUNTED:
         return None
     params = zone.params.presence
+    followed_from = item.location.followed_from
     return Bounds(
         silence_s=zone.clock_s - item.seen_clock_s,
         counting=zone.clock.running,
@@ -180,6 +182,7 @@ def _bounds(item: Item) -> Bounds | None:
         leaves_silent=params.leaves_silent,
         nats=params.move_nats,
         margin=params.move_margin,
-        head_start=item.location.head_start,
+        followed_from=followed_from.id if followed_from is not None else None,
+        as_before=item.location.as_before if followed_from is not None else None,
         dwell_s=params.move_dwell_s,
     )

@@ -137,7 +137,8 @@ class Inventory:
             for item in self._newcomers.ring(now_us):
                 self._forget(item)
         for item, zone in self._company.followers(now_us):
-            made.append(self._follow(item, zone, now_us))
+            if item.zone is not None:
+                made.append(self._follow(item, item.zone, zone, now_us))
         while len(self.departed) > MAX_DEPARTED_ITEMS:
             self._forget(next(iter(self.departed)))
 
@@ -182,18 +183,24 @@ class Inventory:
         item.seen_clock_s = zone.clock_s
         best = item.location.decide(zone, now_us, carried=item.carried)
         if best is not zone:
+            zone.moved += 1.0
             self._company.went(item, zone, best, now_us)
             made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
-        elif (
-            item.identity.gtin in self._company.products
-            and (called := self._company.calls(item, zone, now_us)) is not None
-        ):
-            made.append(self._follow(item, called, now_us))
+        elif (called := self._called(item, zone, now_us)) is not None:
+            made.append(self._follow(item, zone, called, now_us))
         elif item.presence is Presence.MISSING:
             made.append(self._settle(item, Presence.PRESENT, zone, Cause.CONFIRMED, now_us))
 
-    def _follow(self, item: Item, zone: LiveZone, now_us: int) -> Transition:
+    def _called(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
+        """The zone that it has followed others to; an item that only `zone` has ever read has not."""
+        if len(item.location.evidence) == 1:
+            return None
+        self._company.hear(item, zone, now_us)
+        return self._company.calls(item, zone, now_us) if item.identity.gtin in self._company.products else None
+
+    def _follow(self, item: Item, left: LiveZone, zone: LiveZone, now_us: int) -> Transition:
         """It went where others of its product went, though its own reads do not say so (yet)."""
+        self._company.follow(item, left, zone)
         return self._settle(item, Presence.PRESENT, zone, Cause.MOVED, now_us, followed=True)
 
     @staticmethod

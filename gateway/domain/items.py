@@ -185,6 +185,12 @@ class Item:
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
         return min(max(own_s, params.missing_floor_s), params.silence_ceiling_s)
 
+    @property
+    def _is_unheard(self) -> bool:
+        """It followed others, and has not been read where it is: its silence there means nothing yet."""
+        location = self.location
+        return location.followed_from is not None and self.seen_us <= location.since_us
+
     def departed_after_s(self, zone: LiveZone) -> float:
         """Silence that makes it DEPARTED where silence is all there is."""
         params = zone.params.presence
@@ -193,7 +199,7 @@ class Item:
         ceiling_s = max(params.silence_ceiling_s, params.departed_floor_s)
         # Whatever people did there in all the time that nobody looked begins as one silence when somebody looks again.
         blind_s = zone.clock.blind_s(self.seen_clock_s)
-        if self.unproven:
+        if self.unproven or self._is_unheard:
             return min(params.withdrawn_after_s + blind_s, ceiling_s)
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
         pooled_s = pool_of(zone.silences, self.location.pace_s, carried=self.carried).patience_s

@@ -1,15 +1,17 @@
 """Where an item is: evidence per zone (`evidence.py`), and when another zone takes the item over.
 
 An item moves when it was carried, as far as its reads can tell: its own zone hears less of it than it used to, another
-one more. And it moves when another zone has had more evidence for long, or its own zone has all but lost it: then it
-was in the wrong place. Which company an item keeps is another reason (`company.py`).
+one more; or its own zone has been silent for so long that it is rather where it is heard. And it moves when another
+zone has had more evidence for long, or its own zone has all but lost it: then it was in the wrong place. Which company
+an item keeps is another reason (`company.py`).
 """
 
 import math
 from collections.abc import Collection
 
-from gateway.domain.evidence import NEVER_HEARD_DB, Evidence, fast_half_life_s
+from gateway.domain.evidence import NEVER_HEARD_DB, NEVER_S, Evidence, fast_half_life_s
 from gateway.domain.params import PresenceParams
+from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES, pool_of
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
 
 # A zone has lost a tag of which it hears less than this share of what it used to hear: fading alone seldom does that.
@@ -19,10 +21,13 @@ FIRST_MEMORY_S = PresenceParams().memory_s
 LEAST_NEWS = 2.0
 # More for long: so many standard errors of the looks that it was learnt from.
 SURE_ERRORS = 2.0
-# An item that followed others may be heard so much better by the zone that it left, and by so much more than it was
-# when it followed, before that means anything.
-MOST_HEAD_START = 30.0
-SPARE = 2.0
+# It is where it is heard once that is likelier, by so many nats, than that its own zone is silent for so long ...
+GONE_NATS = 3.0
+# ... to which what that zone hears adds so much at most: when bodies come and go, cross-reads come and go, too.
+MOST_SURPRISE = 3.0
+# An item that followed others may be heard as well as this by the zone that it left (a share of what that used to hear)
+# before it is taken to be there still.
+AS_BEFORE = 1 / 3
 # The slow evidence goes back half of the time since the last move.
 TWO_S_US = 2 * US_PER_S
 
@@ -32,16 +37,28 @@ class Location:
 
     `pace_s` is the mean time between two reads of this item, as learnt; `since_us` is when it last moved, and
     `memory_s` how far back the slow evidence goes at most where it is now. `own` is the evidence for the zone that it
-    is counted in; another zone that heard it better already when it came here must hear `head_start` times as much.
+    is counted in. Where it followed others here, out of the zone `followed_from`, that zone takes it back when it hears
+    `as_before` of it, and no other one by having heard more for long unless it hears as much.
     """
 
-    __slots__ = ("evidence", "head_start", "memory_s", "own", "pace_s", "rival", "rival_since_us", "since_us")
+    __slots__ = (
+        "as_before",
+        "evidence",
+        "followed_from",
+        "memory_s",
+        "own",
+        "pace_s",
+        "rival",
+        "rival_since_us",
+        "since_us",
+    )
 
     def __init__(self, pace_s: float, now_us: int) -> None:
         self.evidence: tuple[Evidence, ...] = ()
         self.pace_s = pace_s
         self.own: Evidence | None = None
-        self.head_start = 1.0
+        self.followed_from: LiveZone | None = None
+        self.as_before = 0.0
         self.memory_s = FIRST_MEMORY_S
         self.rival: LiveZone | None = None
         self.rival_since_us = 0
@@ -63,9 +80,11 @@ class Location:
                 for rival in self.evidence:
                     if rival is not own:
                         rival.own_heard(own, silent_s, dbm)
+                        rival.looks = 0
             else:
                 evidence.unheard(own, silent_s)
                 evidence.heard(own, dbm)
+                evidence.looks += 1
         evidence.add(weight, dbm, self.reach_s(zone.tick_us))
         if evidence.habit is not None and evidence is not own:
             evidence.habit.hear(evidence.fast, zone.tick_us)
@@ -95,7 +114,11 @@ class Location:
             if evidence.zone.antennas and (doors or not evidence.zone.params.presence.leaves_silent)
         )
         best = max(watched, key=lambda evidence: evidence.now(self.reach_s(evidence.zone.tick_us))[1], default=None)
-        return best.zone if best is not None else None
+        if best is None:
+            return None
+        if best.zone is self.followed_from and self.own is not None and best.fast < self.as_before:
+            return self.own.zone
+        return best.zone
 
     def passes(self, door: LiveZone, *, carried: bool) -> bool:
         """Whether an item that is no stock stands in a door which hears it, and does not only lie near by."""
@@ -138,14 +161,46 @@ class Location:
             return False
         if not own.zone.clock.running:
             return rival.fast > (own.slow if own.zone.antennas else 0.0)
-        # Either reason asks for so much at least.
-        if not _is_enough(rival):
+        # Any reason asks for so much at least.
+        if not _is_enough(rival) or (rival.zone is self.followed_from and rival.fast < self.as_before):
             return False
-        if _was_carried(rival, own, carried=carried):
+        if _was_carried(rival, own, carried=carried) or self._is_gone(rival, own):
             return True
         if not carried and _is_door(rival.zone) and not _is_door(own.zone):
             return False  # what lies near a door may be heard best there for ever, and has not gone
-        return _was_misplaced(rival, own, self.head_start, max(rival.fast_s, self.reach_s(own.zone.tick_us)))
+        return self._was_misplaced(rival, own)
+
+    def _was_misplaced(self, rival: Evidence, own: Evidence) -> bool:
+        """Whether the rival has had more for long, or the own zone has all but lost the item.
+
+        Cross-reads that have always been there are all that is left when a body takes the own reads away. One that
+        followed others was misplaced if the zone that these left hears it as before.
+        """
+        params = rival.zone.params.presence
+        if rival.fast <= params.move_margin * own.fast:
+            return False
+        if self.followed_from is not None:
+            return rival.zone is self.followed_from or rival.slow > self.as_before
+        sure = 1.0
+        if params.move_nats:
+            looks = (own.often + rival.often) * max(rival.fast_s, self.reach_s(own.zone.tick_us)) / LN2
+            sure += SURE_ERRORS / math.sqrt(looks) if looks else SURE_ERRORS
+        return rival.slow > sure * own.slow or own.fast < own.slow * LOST_SHARE
+
+    def _is_gone(self, rival: Evidence, own: Evidence) -> bool:
+        """Whether its own zone is silent for so long that it is rather where it is heard.
+
+        How rarely an item that is there falls silent for so long has been learnt (`silence.py`), and so has how often
+        one is carried to another zone. One that followed others may never have been heard where it is.
+        """
+        zone = own.zone
+        silent_s = zone.clock_s - own.heard_s
+        excess_s = silent_s - max(SHORTEST_S, UNEXPLAINED_PACES * self.pace_s)
+        if excess_s <= 0.0 or self.followed_from is not None or own.heard_s == NEVER_S or _is_door(rival.zone):
+            return False
+        stays_per_s = pool_of(zone.silences, self.pace_s, carried=False).lasting_per_s(excess_s)
+        surprise = rival.surprise(silent_s, self.reach_s(zone.tick_us))
+        return math.log(zone.moves_per_s / stays_per_s) + min(MOST_SURPRISE, surprise) >= GONE_NATS
 
     def _bring_up(self, own: Evidence, now_us: int) -> None:
         """All evidence as of now; that nothing was read says something, too."""
@@ -165,10 +220,16 @@ class Location:
         """The item is in `zone` from now on: what was before says nothing about it there.
 
         The old zone and the new one have exchanged their parts. An item that `followed` others may go on being heard
-        better from where it was.
+        from where it was, as long as that is less than it used to be.
         """
         own, old = self.of(zone), self.own
+        if old is not own:
+            self.followed_from = None
         if old is not None and old is not own:
+            if followed:
+                self.followed_from, self.as_before = old.zone, AS_BEFORE * old.slow
+                for evidence in self.evidence:
+                    evidence.fast = 0.0
             own.often, old.often = old.often, own.often
             own.level_dbm, old.level_dbm = old.level_dbm, own.level_dbm
             if old.habit is not None:
@@ -177,12 +238,6 @@ class Location:
         self.rival = None
         self.since_us = now_us
         self.memory_s = zone.params.presence.memory_s
-        self.head_start = 1.0
-        if followed:
-            loudest = max((evidence.fast for evidence in self.evidence if evidence is not own), default=0.0)
-            self.head_start = max(
-                1.0, min(MOST_HEAD_START, SPARE * loudest / own.fast if own.fast else MOST_HEAD_START)
-            )
         if own.habit is not None:
             own.habit.entered(own.fast)
         for evidence in self.evidence:
@@ -196,6 +251,8 @@ class Location:
             self.rival = None
         if self.own is not None and self.own.zone.id not in zones:
             self.own = None
+        if self.followed_from is not None and self.followed_from.id not in zones:
+            self.followed_from = None
 
 
 def _is_door(zone: LiveZone) -> bool:
@@ -224,21 +281,3 @@ def _was_carried(rival: Evidence, own: Evidence, *, carried: bool) -> bool:
     if not params.move_nats:
         return rival.fast > params.move_margin * own.fast and _is_unusual(rival, carried=carried)
     return rival.news >= LEAST_NEWS and rival.news + rival.absence >= params.move_nats
-
-
-def _was_misplaced(rival: Evidence, own: Evidence, head_start: float, slow_s: float) -> bool:
-    """Whether the rival has had more for long, or the own zone has all but lost the item.
-
-    Cross-reads that have always been there are all that is left when a body takes the own reads away.
-    """
-    params = rival.zone.params.presence
-    margin = params.move_margin * head_start
-    if rival.fast <= margin * own.fast:
-        return False
-    if head_start > 1.0:
-        return rival.slow > margin * own.slow
-    sure = 1.0
-    if params.move_nats:
-        looks = (own.often + rival.often) * slow_s / LN2
-        sure += SURE_ERRORS / math.sqrt(looks) if looks else SURE_ERRORS
-    return rival.slow > sure * own.slow or own.fast < own.slow * LOST_SHARE

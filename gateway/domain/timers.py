@@ -122,7 +122,7 @@ def reckon(zones: Mapping[str, LiveZone], missing: Iterable[Item], since_s: floa
     for zone in zones.values():
         elapsed_s = max(0.0, clocks_s[zone.id] - zone.reckoned_s)
         zone.reckoned_s += elapsed_s
-        zone.fading.reckon(elapsed_s)
+        zone.reckon(elapsed_s)
         soon = leave_soon(zone.silences)
         # Whoever takes things does not ask how often they are read; those that are being carried are another matter.
         resting = [pool for pool in zone.silences if not pool.carried]

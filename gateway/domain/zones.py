@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
-from math import inf, log
+from math import exp2, inf, log
 
 from gateway.domain.fading import Fading
 from gateway.domain.params import Zone, ZoneKind
-from gateway.domain.silence import Silences, new_pools
+from gateway.domain.silence import HALF_LIFE_S, Silences, new_pools
 from readers.model import AntennaCondition, ReaderCondition
 
 US_PER_S = 1_000_000
@@ -16,6 +16,10 @@ LN2 = log(2.0)
 # Whoever has not looked at the clock for longer (a disk that was stuck) has not looked at the reads either: by then
 # they are late or dropped, and their absence says nothing.
 LONGEST_LOOK_US = 30 * US_PER_S
+
+# Before anything is learnt: one move, in so much looking at items.
+FIRST_MOVES = 1.0
+FIRST_LOOKED_S = 1e5
 
 Antenna = tuple[str, int]
 """(reader id, antenna port)"""
@@ -153,6 +157,8 @@ class LiveZone:
         "fading",
         "id",
         "learning",
+        "looked_s",
+        "moved",
         "newest_s",
         "params",
         "reckoned_s",
@@ -175,9 +181,23 @@ class LiveZone:
         self.newest_s = 0.0
         self.silences = new_pools()
         self.fading = Fading()
+        self.moved = 0.0
+        self.looked_s = 0.0
         self.reckoned_s = 0.0
         self.since_us = now_us
         self.tick_us = now_us
+
+    @property
+    def moves_per_s(self) -> float:
+        """How often an item of it is carried to another zone, 1/s, as learnt."""
+        return (FIRST_MOVES + self.moved) / (FIRST_LOOKED_S + self.looked_s)
+
+    def reckon(self, elapsed_s: float) -> None:
+        """After `elapsed_s` more of looking: what is known of fading and of moves."""
+        self.fading.reckon(elapsed_s)
+        kept = exp2(-elapsed_s / HALF_LIFE_S)
+        self.moved *= kept
+        self.looked_s = self.looked_s * kept + elapsed_s * sum(pool.items for pool in self.silences)
 
     @classmethod
     def gone(cls, zone_id: str, now_us: int) -> "LiveZone":

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.company import FADES_S, LOOK_US, SETTLED_US
+from gateway.domain.company import FADES_S, LEARNT_US, LOOK_US, SETTLED_US
 from gateway.domain.items import Cause, Transition
 from gateway.domain.presence import Presence
 from gateway.domain.zones import US_PER_S
@@ -59,10 +59,10 @@ def test_those_that_are_read_where_they_were_stay() -> None:
 def test_whoever_both_zones_hear_went_with_the_others_and_stays_with_them() -> None:
     shop = shop_with_a_box()
     reads = [(B, tag(serial), -54) for serial in TELLING]
-    reads += [(port, tag(serial), dbm) for serial in range(7, 11) for port, dbm in ((A, -61), (B, -64))]
+    reads += [(port, tag(serial), dbm) for serial in range(7, 11) for port, dbm in ((A, -67), (B, -68))]
     shop.read_for(60, reads, every_s=2.0)
     assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["b"]] * 4
-    assert shop.item(7).location.head_start > 1.0
+    assert shop.item(7).location.followed_from is shop.zones["a"]
     shop.read_for(1200, reads, every_s=2.0)
     assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["b"]] * 4
 
@@ -103,6 +103,69 @@ def test_a_follower_that_is_read_at_home_returns_and_does_not_follow_again() -> 
     assert SETTLED_US > 50 * US_PER_S
 
 
+def heard_where_never_heard(shop: Shop, hinting: range) -> list[Transition]:
+    """The whole box falls silent; some of it is read once by `b`, weakly."""
+    made = carried(shop, 20, range(0), BOX)
+    made += shop.read_for(2, [(B, tag(serial), -72) for serial in hinting], every_s=2.0)
+    made += carried(shop, 60, range(0), BOX)
+    return made
+
+
+def long_in_a(shop: Shop) -> Shop:
+    carried(shop, LEARNT_US / US_PER_S, range(0), range(0))
+    return shop
+
+
+def test_a_box_that_falls_silent_is_where_some_of_it_are_heard_for_the_first_time() -> None:
+    shop = long_in_a(shop_with_a_box())
+    heard_where_never_heard(shop, range(1, 4))
+    assert [shop.item(serial).zone for serial in BOX] == [shop.zones["b"]] * 10
+    assert all(shop.item(serial, 1).zone is shop.zones["a"] for serial in OTHERS)
+
+
+def test_one_or_two_that_are_heard_elsewhere_are_no_box() -> None:
+    shop = long_in_a(shop_with_a_box())
+    heard_where_never_heard(shop, range(1, 3))
+    assert [shop.item(serial).zone for serial in range(3, 11)] == [shop.zones["a"]] * 8
+
+
+def test_what_is_not_known_for_long_gives_no_hint() -> None:
+    shop = shop_with_a_box()
+    heard_where_never_heard(shop, range(1, 4))
+    assert [shop.item(serial).zone for serial in range(4, 11)] == [shop.zones["a"]] * 7
+
+
+def test_where_the_box_stands_and_is_not_read_it_is_waited_for() -> None:
+    shop = long_in_a(shop_with_a_box())
+    heard_where_never_heard(shop, range(1, 4))
+    carried(shop, RACK.departed_floor_s + 600, range(0), BOX)
+    assert [shop.item(serial).presence for serial in BOX] == [Presence.MISSING] * 10
+
+
+def test_those_that_fell_silent_at_another_time_do_not_follow() -> None:
+    shop = shop_with_a_box()
+    carried(shop, 2 * FADES_S, range(0), range(9, 11))
+    carried(shop, 60, TELLING, range(9, 11))
+    assert shop.item(1).zone is shop.zones["b"]
+    assert [shop.item(serial).zone for serial in (9, 10)] == [shop.zones["a"]] * 2
+
+
+def test_when_many_followers_are_found_at_home_the_others_are_there_too() -> None:
+    shop = long_in_a(shop_with_a_box())
+    heard_where_never_heard(shop, range(1, 4))
+    assert shop.item(10).zone is shop.zones["b"]
+    carried(shop, 30, range(0), range(7, 11))
+    assert [shop.item(serial).zone for serial in BOX] == [shop.zones["a"]] * 10
+
+
+def test_nobody_follows_into_a_fitting_room() -> None:
+    shop = Shop({"a": RACK, "b": replace(RACK, move_nats=0.0)})
+    shop.read_for(240, [(A, tag(serial), -56) for serial in BOX], every_s=2.0)
+    carried(shop, 60, TELLING, range(7, 11))
+    assert shop.item(1).zone is shop.zones["b"]
+    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
+
+
 def test_nobody_follows_through_a_door() -> None:
     shop = Shop({"a": RACK, "b": replace(DOOR, exit_silence_s=600.0)})
     shop.read_for(240, [(A, tag(serial), -56) for serial in BOX], every_s=2.0)
@@ -135,7 +198,7 @@ def test_ticks_that_are_left_out_change_nothing() -> None:
         shop = shop_with_a_box()
         # Just long enough that most have told where they are; the silence of the others has just begun to count.
         carried(shop, 8, TELLING, range(0))
-        carried(shop, 6, TELLING, range(7, 11))
+        carried(shop, 12, TELLING, range(7, 11))
         moved = []
         for _ in range(240):
             shop.clock.turn(0.25)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.evidence import WEIGHT_BY_DBM
-from gateway.domain.location import MOST_HEAD_START, Location
+from gateway.domain.location import Location
 from gateway.domain.params import PresenceParams
 from gateway.domain.zones import LiveZone
 from tests.gateway.places import Places
@@ -221,32 +221,59 @@ def test_a_body_before_the_shelf_is_no_move_however_long_the_neighbours_read_on(
     assert (at, moves) == (places["a"], 0)
 
 
-def test_an_item_that_followed_others_stays_where_its_old_zone_hears_it_better() -> None:
+def test_an_item_that_followed_others_stays_though_its_old_zone_hears_it_ten_times_better() -> None:
     places, rng = Places(a=LEARNT, b=LEARNT), random.Random(2)
     location = resting(places, rng, a=(0.5, -56.0))
-    location.add(places["b"], WEIGHT_BY_DBM[-66], -66)
     location.settle(places["b"], places.now_us, followed=True)
-    assert 1.0 < location.head_start <= MOST_HEAD_START
-    at, moves, _ = scattered(location, places, rng, 1800, a=(0.4, -57.0), b=(0.2, -66.0))
+    assert location.followed_from is places["a"]
+    at, moves, _ = scattered(location, places, rng, 1800, a=(0.2, -70.0), b=(0.02, -72.0))
+    assert (at, moves) == (places["b"], 0)
+    assert location.strongest() is places["b"]
+
+
+def test_an_item_that_followed_others_is_not_moved_on_by_cross_reads() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT, c=LEARNT), random.Random(2)
+    location = resting(places, rng, a=(0.5, -56.0), c=(0.05, -72.0))
+    location.settle(places["b"], places.now_us, followed=True)
+    at, moves, _ = scattered(location, places, rng, 1800, c=(0.05, -72.0))
     assert (at, moves) == (places["b"], 0)
 
 
-def test_an_item_that_followed_by_mistake_comes_back_when_only_its_old_zone_hears_it() -> None:
+def test_an_item_that_followed_by_mistake_comes_back_when_its_old_zone_hears_it_as_before() -> None:
     places, rng = Places(a=LEARNT, b=LEARNT), random.Random(3)
     location = resting(places, rng, a=(0.5, -56.0))
     location.settle(places["b"], places.now_us, followed=True)
-    assert location.head_start == MOST_HEAD_START
     at, moves, first_s = scattered(location, places, rng, 60, a=(0.5, -56.0))
     assert (at, moves) == (places["a"], 1)
     assert first_s < 30
+    assert location.followed_from is None
 
 
-def test_head_starts_end_with_the_next_move() -> None:
-    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(4)
+def test_a_tag_that_only_another_zone_reads_has_gone_there_once_its_own_is_silent_for_too_long() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(6)
     location = resting(places, rng, a=(0.5, -56.0))
-    location.settle(places["b"], places.now_us, followed=True)
-    location.settle(places["a"], places.now_us)
-    assert location.head_start == 1.0
+    for pool in places["a"].silences:
+        pool.looked_s = 1e6
+    at, moves, first_s = scattered(location, places, rng, 1800, b=(0.01, -78.0))
+    assert (at, moves) == (places["b"], 1)
+    assert 60 < first_s < 900
+
+
+def test_how_long_its_own_zone_may_be_silent_is_learnt_from_silences_and_moves() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(7)
+    location = resting(places, rng, a=(0.5, -56.0), b=(0.01, -78.0))
+    for pool in places["a"].silences:
+        pool.looked_s = 1e6
+        for _ in range(2_000):
+            pool.ended(600.0)
+    for _ in range(40):
+        places.turn(10.0)
+        location.add(places["b"], WEIGHT_BY_DBM[-78], -78)
+    own, rival = location.of(places["a"]), location.of(places["b"])
+    silent_often = location._is_gone(rival, own)
+    places["a"].moved = 10_000.0
+    assert not silent_often
+    assert location._is_gone(rival, own)
 
 
 def test_a_zone_that_is_gone_is_not_its_own_any_more() -> None:
