@@ -36,6 +36,8 @@ LEAST_NATS = -2.0
 # unexplained, as it is looked at again and again; that is waited for so long.
 SILENT_TIMES = 2.0
 AWAITED_US = 600 * US_PER_S
+# For as long whoever is heard follows where its reads speak by so much (nats) for its having gone.
+LATE_NATS = 2.0
 # An item that was itself moved so lately has told where it is.
 SETTLED_US = 120 * US_PER_S
 # They had not gone when so many of the followers, and such a share of them, were found where they had been.
@@ -100,6 +102,12 @@ class Wave:
         if going and not self.going:
             self.began_us = now_us
         self.going = going
+
+    def asks_nats(self, now_us: int) -> float:
+        """So much the reads of an item must say at least for its having gone along; infinite where nobody went."""
+        if self.going:
+            return LEAST_NATS
+        return LATE_NATS if self.began_us is not None and now_us - self.began_us <= AWAITED_US else math.inf
 
     def is_over(self, now_us: int) -> bool:
         """Nobody goes any more, and what became of those that did is of no account."""
@@ -173,10 +181,10 @@ class Company:
         if own is None or now_us - location.since_us < SETTLED_US:
             return None
         for rival in location.evidence:
-            if rival is own or rival.fast <= LEAST_HEARD * own.fast or rival.news + rival.absence < LEAST_NATS:
+            if rival is own or rival.fast <= LEAST_HEARD * own.fast:
                 continue
             wave = self._waves.get(Way(item.identity.gtin, zone, rival.zone))
-            if wave is not None and wave.going:
+            if wave is not None and rival.news + rival.absence >= wave.asks_nats(now_us):
                 return rival.zone
         return None
 

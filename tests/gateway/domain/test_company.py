@@ -76,6 +76,25 @@ def test_whoever_both_zones_go_on_hearing_as_before_stays() -> None:
     assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
 
 
+def looks_until_it_moves(going: range) -> int:
+    """Minutes after `going` went to `b` one that both zones hear is heard otherwise; how many looks does it take?"""
+    shop = shop_with_a_box()
+    both = [(port, tag(9), dbm) for port, dbm in ((A, -56), (B, -64))]
+    shop.read_for(240, [(A, tag(serial), -56) for serial in TELLING] + both, every_s=2.0)
+    went = [(B if serial in going else A, tag(serial), -54) for serial in TELLING]
+    shop.read_for(40, [*went, (A, tag(9), -56)], every_s=2.0)
+    shop.read_for(3 * FADES_S, [*went, *both], every_s=2.0)
+    for look in range(60):
+        if shop.item(9).zone is shop.zones["b"]:
+            return look
+        shop.read_for(2, [*went, (A, tag(9), -64), (B, tag(9), -56)], every_s=2.0)
+    return 60
+
+
+def test_minutes_later_whoever_is_heard_follows_sooner_than_one_that_goes_alone() -> None:
+    assert 0 < looks_until_it_moves(TELLING) < looks_until_it_moves(range(0))
+
+
 def test_one_that_is_carried_off_alone_has_no_company() -> None:
     shop = shop_with_a_box()
     carried(shop, 60, range(1, 2), range(9, 11))
