@@ -199,10 +199,11 @@ class Company:
     def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
         for way, wave in list(self._waves.items()):
             if wave.is_mistaken:
-                del self._waves[way]
                 for item in list(self._there.get((way.gtin, way.entered.id), ())):
                     if item.location.followed_from is way.left:
                         yield item, way.left
+                # Not before all of them are back: this look may be too short for that.
+                del self._waves[way]
                 continue
             there = self._there.get((way.gtin, way.left.id), {})
             wave.look(way, there, now_us)

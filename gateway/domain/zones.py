@@ -144,7 +144,8 @@ class ZoneClock:
 class LiveZone:
     """A zone with its antennas and its clock; `clock_s` is the clock's reading at the present tick (`tick_us`).
 
-    At `due_s` on its clock the silence of one of its items is to be looked at.
+    At `due_s` on its clock the silence of one of its items is to be looked at. `moved` items were carried from it to
+    another zone in `looked_s` of looking at items; both fade.
     """
 
     __slots__ = (
@@ -197,7 +198,9 @@ class LiveZone:
         self.fading.reckon(elapsed_s)
         kept = exp2(-elapsed_s / HALF_LIFE_S)
         self.moved *= kept
-        self.looked_s = self.looked_s * kept + elapsed_s * sum(pool.items for pool in self.silences)
+        # What they are looked at meanwhile fades as well: the same, however often this is reckoned.
+        items = sum(pool.items for pool in self.silences)
+        self.looked_s = self.looked_s * kept + items * (1.0 - kept) * HALF_LIFE_S / LN2
 
     @classmethod
     def gone(cls, zone_id: str, now_us: int) -> "LiveZone":
