@@ -70,8 +70,8 @@ class PresenceParams:
     missing_chance: float = 1e-6
     missing_floor_s: float = 60.0
     unseen_stay_s: float = 1e6
-    false_departures: float = 0.2
-    false_share: float = 0.005
+    false_departures: float = 0.05
+    false_share: float = 0.001
     carried_share: float = 0.1
     departed_floor_s: float = 60.0
     silence_ceiling_s: float = 14_400.0

@@ -725,7 +725,7 @@ def test_a_restart_with_other_tags_as_stock_empties_what_is_none_any_more() -> N
 
 
 def test_who_was_given_up_and_returns_teaches_its_zone_and_is_given_more_time() -> None:
-    shop = Shop({"a": PresenceParams(silence_ceiling_s=86_400.0)})
+    shop = Shop({"a": PresenceParams(false_share=0.005, silence_ceiling_s=200_000.0)})
     shop.read_for(300, [(1, tag(7), -55)])
     item, pool = shop.item(7), shop.item(7).pool
     assert pool is not None
