@@ -12,7 +12,7 @@ look at the item speaks for that or against it, in nats; the less, the longer fa
 """
 
 import math
-from math import exp2, log
+from math import exp2, inf, log
 
 from gateway.domain.params import PresenceParams
 from gateway.domain.passing import Habit
@@ -196,6 +196,11 @@ class Evidence:
         often = own.often
         absence = self.absence + (often - self._seldom(often)) * elapsed_s / (1.0 + own.zone.fading.same_s * often)
         self.absence = absence if absence < MOST_OF_ABSENCE else MOST_OF_ABSENCE
+
+    def pace_s(self, silent_s: float, memory_s: float) -> float:
+        """The mean time between looks that brought a read, before it was silent for so long; infinite: none did."""
+        often = self.often * exp2(silent_s / max(memory_s, self.fast_s))
+        return 1.0 / often if often else inf
 
     def surprise(self, silent_s: float, memory_s: float) -> float:
         """By how many nats its `looks`, in so long a silence of its own zone, are more than this zone is used to.

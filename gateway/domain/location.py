@@ -195,11 +195,15 @@ class Location:
         """
         zone = own.zone
         silent_s = zone.clock_s - own.heard_s
-        excess_s = silent_s - max(SHORTEST_S, UNEXPLAINED_PACES * self.pace_s)
-        if excess_s <= 0.0 or self.followed_from is not None or own.heard_s == NEVER_S or _is_door(rival.zone):
+        if silent_s <= SHORTEST_S or self.followed_from is not None or own.heard_s == NEVER_S or _is_door(rival.zone):
             return False
-        stays_per_s = pool_of(zone.silences, self.pace_s, carried=False).lasting_per_s(excess_s)
-        surprise = rival.surprise(silent_s, self.reach_s(zone.tick_us))
+        reach_s = self.reach_s(zone.tick_us)
+        pace_s = own.pace_s(silent_s, reach_s)
+        excess_s = silent_s - max(SHORTEST_S, UNEXPLAINED_PACES * pace_s)
+        if excess_s <= 0.0:
+            return False
+        stays_per_s = pool_of(zone.silences, pace_s, carried=False).lasting_per_s(excess_s)
+        surprise = rival.surprise(silent_s, reach_s)
         return math.log(zone.moves_per_s / stays_per_s) + min(MOST_SURPRISE, surprise) >= GONE_NATS
 
     def _bring_up(self, own: Evidence, now_us: int) -> None:

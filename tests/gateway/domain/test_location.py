@@ -259,6 +259,22 @@ def test_a_tag_that_only_another_zone_reads_has_gone_there_once_its_own_is_silen
     assert 60 < first_s < 900
 
 
+def test_gaps_of_its_own_zone_alone_are_no_silence_where_another_one_reads_it_as_often() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(8)
+    location = resting(places, rng, a=(0.3, -58.0), b=(0.3, -64.0))
+    places["a"].moved = 1_000.0
+    for pool in places["a"].silences:
+        pool.looked_s = 1e6
+    own, rival = location.of(places["a"]), location.of(places["b"])
+    for second in range(600):
+        places.turn(1.0)
+        location.add(places["b"], WEIGHT_BY_DBM[-64], -64)
+        if second % 12 == 0:
+            location.add(places["a"], WEIGHT_BY_DBM[-58], -58)
+        location.decide(places["a"], places.now_us)
+        assert not location._is_gone(rival, own)
+
+
 def test_how_long_its_own_zone_may_be_silent_is_learnt_from_silences_and_moves() -> None:
     places, rng = Places(a=LEARNT, b=LEARNT), random.Random(7)
     location = resting(places, rng, a=(0.5, -56.0), b=(0.01, -78.0))
