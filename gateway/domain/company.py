@@ -188,20 +188,20 @@ class Company:
                 return rival.zone
         return None
 
-    def followers(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
-        """Items that fell silent where others left, and the zone that these went to; each is to be settled there."""
+    def followers(self, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
+        """Items that fell silent where others left, that zone, and the one that these went to; to be settled there."""
         if now_us < self.due_us:
             return
         self.due_us = _next_look_us(now_us)
         yield from islice(self._silent(now_us), MOST_AT_ONCE)
         self._forgot()
 
-    def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone]]:
+    def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
         for way, wave in list(self._waves.items()):
             if wave.is_mistaken:
                 for item in list(self._there.get((way.gtin, way.entered.id), ())):
                     if item.location.followed_from is way.left:
-                        yield item, way.left
+                        yield item, way.entered, way.left
                 # Not before all of them are back: this look may be too short for that.
                 del self._waves[way]
                 continue
@@ -212,7 +212,7 @@ class Company:
             elif wave.began_us is not None and now_us - wave.began_us <= AWAITED_US and way.left.clock.running:
                 for item in list(there):
                     if _fell_silent(item, wave.began_us) and _is_silent(item, way.left, now_us):
-                        yield item, way.entered
+                        yield item, way.left, way.entered
 
     def configure(self, zones: Mapping[str, LiveZone]) -> None:
         """Only these zones exist from now on."""

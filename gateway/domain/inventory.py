@@ -136,9 +136,8 @@ class Inventory:
         if now_us >= self._newcomers.due_us:
             for item in self._newcomers.ring(now_us):
                 self._forget(item)
-        for item, zone in self._company.followers(now_us):
-            if item.zone is not None:
-                made.append(self._follow(item, item.zone, zone, now_us))
+        for item, left, zone in self._company.followers(now_us):
+            made.append(self._follow(item, left, zone, now_us))
         while len(self.departed) > MAX_DEPARTED_ITEMS:
             self._forget(next(iter(self.departed)))
 

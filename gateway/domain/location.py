@@ -109,9 +109,7 @@ class Location:
     def strongest(self, *, doors: bool = True) -> LiveZone | None:
         """The zone with most evidence, None where nothing was read; without `doors` one that nobody leaves by."""
         watched = (
-            evidence
-            for evidence in self.evidence
-            if evidence.zone.antennas and (doors or not evidence.zone.params.presence.leaves_silent)
+            evidence for evidence in self.evidence if evidence.zone.antennas and (doors or not _is_door(evidence.zone))
         )
         best = max(watched, key=lambda evidence: evidence.now(self.reach_s(evidence.zone.tick_us))[1], default=None)
         if best is None:

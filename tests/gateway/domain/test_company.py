@@ -6,6 +6,7 @@ import pytest
 
 from gateway.domain.company import FADES_S, LEARNT_US, LOOK_US, SETTLED_US
 from gateway.domain.items import Cause, Transition
+from gateway.domain.params import PresenceParams
 from gateway.domain.presence import Presence
 from gateway.domain.zones import US_PER_S
 from tests.gateway.shop import DOOR, RACK, Shop, tag
@@ -122,12 +123,11 @@ def test_a_follower_that_is_read_at_home_returns_and_does_not_follow_again() -> 
     assert SETTLED_US > 50 * US_PER_S
 
 
-def heard_where_never_heard(shop: Shop, hinting: range) -> list[Transition]:
+def heard_where_never_heard(shop: Shop, hinting: range) -> None:
     """The whole box falls silent; some of it is read once by `b`, weakly."""
-    made = carried(shop, 20, range(0), BOX)
-    made += shop.read_for(2, [(B, tag(serial), -72) for serial in hinting], every_s=2.0)
-    made += carried(shop, 60, range(0), BOX)
-    return made
+    carried(shop, 20, range(0), BOX)
+    shop.read_for(2, [(B, tag(serial), -72) for serial in hinting], every_s=2.0)
+    carried(shop, 60, range(0), BOX)
 
 
 def long_in_a(shop: Shop) -> Shop:
@@ -177,18 +177,15 @@ def test_when_many_followers_are_found_at_home_the_others_are_there_too() -> Non
     assert [shop.item(serial).zone for serial in BOX] == [shop.zones["a"]] * 10
 
 
-def test_nobody_follows_into_a_fitting_room() -> None:
-    shop = Shop({"a": RACK, "b": replace(RACK, move_nats=0.0)})
+@pytest.mark.parametrize(
+    ("entered", "seconds"),
+    [(replace(RACK, move_nats=0.0), 60), (replace(DOOR, exit_silence_s=600.0), 40)],
+    ids=["fitting room", "door"],
+)
+def test_nobody_follows_where_everybody_goes_alone(entered: PresenceParams, seconds: float) -> None:
+    shop = Shop({"a": RACK, "b": entered})
     shop.read_for(240, [(A, tag(serial), -56) for serial in BOX], every_s=2.0)
-    carried(shop, 60, TELLING, range(7, 11))
-    assert shop.item(1).zone is shop.zones["b"]
-    assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
-
-
-def test_nobody_follows_through_a_door() -> None:
-    shop = Shop({"a": RACK, "b": replace(DOOR, exit_silence_s=600.0)})
-    shop.read_for(240, [(A, tag(serial), -56) for serial in BOX], every_s=2.0)
-    carried(shop, 40, TELLING, range(7, 11))
+    carried(shop, seconds, TELLING, range(7, 11))
     assert shop.item(1).zone is shop.zones["b"]
     assert [shop.item(serial).zone for serial in range(7, 11)] == [shop.zones["a"]] * 4
 
