@@ -59,11 +59,11 @@ class Gateway(Parts):
         """The items and the stock of the life before; what a changed configuration makes of them."""
         with self.line.heap.filling():
             records = await self.ledger.items()
-            pools = await self.ledger.pools()
-            self.line.remembered = {pool.zone for pool in pools} | await self.ledger.learnt_zones()
-            first = self.inventory.restore(
-                records, self.clock.monotonic_us(), self.clock.utc_us(), pools, await self.ledger.shop()
-            )
+            pools, taught = await self.ledger.pools(), await self.ledger.zones()
+            learnt = await self.ledger.learnt_zones()
+            self.line.remembered = learnt.union((pool.zone for pool in pools), (zone.zone for zone in taught))
+            shop = await self.ledger.shop()
+            first = self.inventory.restore(records, self.clock.monotonic_us(), self.clock.utc_us(), pools, shop, taught)
             shelved = self.shelves.restore(self.config.bins, await self.ledger.bins())
             self.stock.restore((await self.ledger.stock()).rows, self.inventory, shelved, first)
         position = self.ledger.position
@@ -74,13 +74,14 @@ class Gateway(Parts):
 
     @asynccontextmanager
     async def _line_running(self, first: list[Transition]) -> AsyncIterator[None]:
-        """At the end, the readers being silent, what they said last is counted."""
+        """At the end, the readers being silent, what they said last is counted, and what was learnt is written."""
         async with beside(self.line.run(first)):
             yield
         try:
             async with asyncio.timeout(LAST_COMMIT_LIMIT_S):
                 await self.line.drain()
                 await self.line.tick()
+                await self.line.save()
         except TimeoutError:
             log.warning("stopping although the disk has not taken the last changes: they are read again")
 

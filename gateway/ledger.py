@@ -20,7 +20,7 @@ import aiosqlite
 
 from gateway import migrations
 from gateway.domain.delta import Change, StockKey
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord, ZoneRecord
 from gateway.domain.stock import StockRow
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.zones import Antenna
@@ -35,6 +35,8 @@ from gateway.ledger_rows import (
     pool_row,
     shop_record,
     shop_row,
+    zone_record,
+    zone_row,
 )
 
 # A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
@@ -154,6 +156,9 @@ class Ledger:
             await self._drop_zones(group.dropped_zones)
             await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", [(zone,) for zone in group.learnt_zones])
             await self._write_pools(group.pools.values())
+            await self._many(
+                "INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?)", [zone_row(each) for each in group.zones.values()]
+            )
             if group.shop is not None:
                 await self._many("INSERT OR REPLACE INTO shop VALUES (?, ?, ?, ?, ?, ?)", [shop_row(group.shop)])
             await self._writer.execute(
@@ -179,7 +184,7 @@ class Ledger:
     async def _write_items(self, items: Mapping[TagKey, ItemRecord | None]) -> None:
         """None: the item is forgotten."""
         await self._many(
-            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [item_row(record) for record in items.values() if record],
         )
         await self._many(
@@ -208,6 +213,7 @@ class Ledger:
         await self._many("DELETE FROM learnt_zones WHERE zone = ?", rows)
         await self._many("DELETE FROM pools WHERE zone = ?", rows)
         await self._many("DELETE FROM pool_tails WHERE zone = ?", rows)
+        await self._many("DELETE FROM zones WHERE zone = ?", rows)
 
     async def _write_pools(self, pools: Collection[PoolRecord]) -> None:
         """A pool is written anew as a whole."""
@@ -340,6 +346,10 @@ class Ledger:
         """What silence has come to mean in each zone."""
         tails = await self._read("SELECT * FROM pool_tails ORDER BY threshold_s")
         return pool_records(await self._read("SELECT * FROM pools"), tails)
+
+    async def zones(self) -> list[ZoneRecord]:
+        """What all items of each zone have taught."""
+        return [zone_record(row) for row in await self._read("SELECT * FROM zones")]
 
     async def shop(self) -> ShopRecord | None:
         """What the whole shop has taught; None where nothing is kept of that."""

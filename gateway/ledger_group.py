@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.domain.delta import Change, Step, StockKey
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord, ZoneRecord
 from gateway.domain.tags import TagKey
 from gateway.domain.zones import Antenna
 from gateway.ledger_rows import encode_delta
@@ -37,6 +37,7 @@ class Commit:
     bins: Sequence[BinRecord] = ()
     dropped_bins: Sequence[Antenna] = ()
     pools: Sequence[PoolRecord] = ()
+    zones: Sequence[ZoneRecord] = ()
     shop: ShopRecord | None = None
     dropped_zones: Sequence[str] = ()
 
@@ -52,7 +53,7 @@ class Numbered:
 class Group:
     """Commits in their order, beginning at `position`, which moves with them. A row that is None is to go.
 
-    `dropped_zones` are forgotten before anything of `learnt_zones` and `pools` is written.
+    `dropped_zones` are forgotten before anything of `learnt_zones`, `pools` and `zones` is written.
     """
 
     def __init__(self, position: Position) -> None:
@@ -64,6 +65,7 @@ class Group:
         self.items: dict[TagKey, ItemRecord | None] = {}
         self.bins: dict[Antenna, BinRecord | None] = {}
         self.pools: dict[tuple[str, bool, float], PoolRecord] = {}
+        self.zones: dict[str, ZoneRecord] = {}
         self.shop: ShopRecord | None = None
         self.learnt_zones: set[str] = set()
         self.dropped_zones: set[str] = set()
@@ -78,6 +80,8 @@ class Group:
         self.dropped_zones.update(commit.dropped_zones)
         self.pools = {key: record for key, record in self.pools.items() if record.zone not in commit.dropped_zones}
         self.pools.update({(record.zone, record.carried, record.pace_s): record for record in commit.pools})
+        self.zones = {zone: record for zone, record in self.zones.items() if zone not in commit.dropped_zones}
+        self.zones.update({record.zone: record for record in commit.zones})
         self.shop = commit.shop or self.shop
         self.learnt_zones.difference_update(commit.dropped_zones)
         self.learnt_zones.update(commit.learnt_zones)

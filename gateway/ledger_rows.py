@@ -2,12 +2,24 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
 from gateway import payloads
 from gateway.domain.delta import Step
 from gateway.domain.presence import Presence
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, ShopRecord, Story, TailRecord
+from gateway.domain.records import (
+    BinRecord,
+    HeardRecord,
+    ItemRecord,
+    PlaceRecord,
+    PoolRecord,
+    ProductRecord,
+    ShopRecord,
+    Story,
+    TailRecord,
+    ZoneRecord,
+)
 from gateway.domain.tags import key_bits, key_epc, tag_key
 
 if TYPE_CHECKING:
@@ -38,8 +50,30 @@ def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
 def item_record(row: Row) -> ItemRecord:
     """A row of the table `items`; one of a file that was not migrated yet lacks the last columns."""
     epc, bits, gtin, serial, presence, *rest = row
-    numbers, flags = rest[:7], rest[7:]
-    return ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *numbers, *map(bool, flags))
+    numbers, flags = rest[:7], rest[7:9]
+    exited, place = rest[9:] or (None, None)
+    record = ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *numbers, *map(bool, flags))
+    return replace(record, exited=exited, place=_place(place)) if exited or place else record
+
+
+def _place(text: str | None) -> PlaceRecord | None:
+    if text is None:
+        return None
+    own, since_utc_us, followed_from, as_before, heard = json.loads(text)
+    return PlaceRecord(own, since_utc_us, followed_from, as_before, tuple(HeardRecord(*each) for each in heard))
+
+
+def _place_text(place: PlaceRecord | None) -> str | None:
+    """A JSON array; its numbers to six digits, which is much more than was heard."""
+    if place is None:
+        return None
+    heard = [
+        [float(f"{value:.6g}") if isinstance(value, float) else value for value in astuple(each)]
+        for each in place.heard
+    ]
+    return json.dumps(
+        [place.own, place.since_utc_us, place.followed_from, place.as_before, heard], separators=(",", ":")
+    )
 
 
 def item_row(record: ItemRecord) -> tuple[object, ...]:
@@ -59,6 +93,8 @@ def item_row(record: ItemRecord) -> tuple[object, ...]:
         record.longest_s,
         record.carried,
         record.unproven,
+        record.exited,
+        _place_text(record.place),
     )
 
 
@@ -112,6 +148,23 @@ def pool_records(pools: Iterable[Row], tails: Iterable[Row]) -> list[PoolRecord]
 def pool_row(record: PoolRecord) -> tuple[object, ...]:
     """A row of the table `pools`."""
     return (record.zone, record.carried, record.pace_s, record.item_s, record.lost, record.leave_rate)
+
+
+def zone_record(row: Row) -> ZoneRecord:
+    """A row of the table `zones`."""
+    zone, products, squares, moved, looked_s = row
+    return ZoneRecord(zone, tuple(json.loads(products)), tuple(json.loads(squares)), moved, looked_s)
+
+
+def zone_row(record: ZoneRecord) -> tuple[object, ...]:
+    """A row of the table `zones`."""
+    return (
+        record.zone,
+        json.dumps(record.products),
+        json.dumps(record.squares),
+        record.moved,
+        record.looked_s,
+    )
 
 
 def shop_record(row: Row) -> ShopRecord:

@@ -4,17 +4,15 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Collection, Mapping
 
 from gateway.alerts import AlertBoard, AlertKind
+from gateway.checkpoint import Checkpoint, Learnt
 from gateway.domain.agreement import Agreement, Disagreement
 from gateway.domain.delta import Step
 from gateway.domain.inventory import TICK_US, Inventory
-from gateway.domain.items import Item, Transition
+from gateway.domain.items import Transition
 from gateway.domain.params import Bin
-from gateway.domain.presence import COUNTED
-from gateway.domain.records import PoolRecord, ShopRecord
 from gateway.domain.recount import Recount
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
@@ -34,12 +32,6 @@ DRAIN_S = 0.02
 TURN_US = 20_000
 # A tick that took long (a hundred thousand tags) makes the next one wait in proportion.
 TICK_REST = 4
-# What was learnt goes to disk once a minute, the items a slice a tick: losing it costs patience, not stock.
-CHECKPOINT_US = 60 * US_PER_S
-CHECKPOINT_ITEMS_PER_TICK = 1_000
-# ... and only what has changed by this share, or has been silent for this long.
-CHECKPOINT_SHARE = 0.1
-CHECKPOINT_SILENCE_S = 30.0
 # Items missing for hours are looked for this often.
 SEARCH_US = 10 * US_PER_S
 # Tags and shelves that count the same row are compared this often.
@@ -83,9 +75,7 @@ class Line:
         self._unlearnt = {zone.id for zone in inventory.zones.values() if zone.learning}
         self.remembered: set[str] = set()
         """Zones of which the ledger keeps what they have learnt."""
-        self._checkpoint: Iterator[Item] = iter(())
-        self._checkpoint_us = 0
-        self._saved_shop: ShopRecord | None = None
+        self._checkpoint = Checkpoint(inventory)
         self._tick_due_us = 0
         self._search_due_us = 0
         self._booking = asyncio.Lock()
@@ -99,8 +89,8 @@ class Line:
 
     async def run(self, first: list[Transition]) -> None:
         """Run until cancelled; `first` is what taking up the ledger has already changed."""
-        self._checkpoint_us = self._clock.monotonic_us()
-        self.ticked_us = self._checkpoint_us
+        self.ticked_us = self._clock.monotonic_us()
+        self._checkpoint.begin(self.ticked_us)
         await self._book(first, self.inventory.zones.values())
         while True:
             await self.drain(until_us=self._tick_due_us)
@@ -138,6 +128,17 @@ class Line:
         self._warn_of_missing(now_us)
         self._compare(now_us)
         self.ticked_us = self._clock.monotonic_us()
+
+    async def save(self) -> None:
+        """Put on disk all that was learnt: at a clean stop, when nothing more is read."""
+        async with self._booking:
+            for learnt in self._checkpoint.all():
+                await self._commit(self._commit_of(learnt))
+
+    def _commit_of(self, learnt: Learnt) -> Commit:
+        now_us, utc_us = self._clock.monotonic_us(), self._clock.utc_us()
+        items = [self.inventory.record(item, now_us, utc_us) for item in learnt.items]
+        return Commit(utc_us, items=items, pools=learnt.pools, zones=learnt.zones, shop=learnt.shop)
 
     def _look(self, now_us: int) -> None:
         """Which bins can be relied upon now."""
@@ -190,14 +191,14 @@ class Line:
             steps.extend(confirmed.split())
         forgotten, self.inventory.forgotten = self.inventory.forgotten, []
         changed = dict.fromkeys(made.item for made in transitions)
-        checkpointed, pools, shop = self._checkpointed(now_us)
-        changed.update(dict.fromkeys(checkpointed))
+        items, pools, taught, shop = self._checkpoint.due(now_us)
+        changed.update(dict.fromkeys(items))
         learnt = [name for name in self._unlearnt if not self.inventory.zones[name].learning]
         dropped_zones = self.remembered.difference(self.inventory.zones)
         self.remembered -= dropped_zones
-        self.remembered.update(learnt, (record.zone for record in pools))
+        self.remembered.update(learnt, (pool.zone for pool in pools), (each.zone for each in taught))
         bins, dropped_bins = self.shelves.take_records(), self.shelves.take_dropped()
-        if any((steps, changed, forgotten, learnt, bins, dropped_bins, pools, shop, dropped_zones, self._owed)):
+        if any((steps, changed, forgotten, learnt, bins, dropped_bins, pools, taught, shop, dropped_zones, self._owed)):
             commit = Commit(
                 utc_us,
                 steps,
@@ -207,6 +208,7 @@ class Line:
                 bins=bins,
                 dropped_bins=dropped_bins,
                 pools=pools,
+                zones=taught,
                 shop=shop,
                 dropped_zones=sorted(dropped_zones),
             )
@@ -253,28 +255,6 @@ class Line:
         self._alerts.clear(AlertKind.LEDGER_NEAR_LIMIT, "ledger")
         return numbered
 
-    def _checkpointed(self, now_us: int) -> tuple[list[Item], list[PoolRecord], ShopRecord | None]:
-        """The next few items, the pools, and what the whole shop has taught, that go to disk again."""
-        pools: list[PoolRecord] = []
-        shop: ShopRecord | None = None
-        if now_us - self._checkpoint_us >= CHECKPOINT_US:
-            self._checkpoint_us = now_us
-            pools = [record for zone in self.inventory.zones.values() for record in _learnt_by_pools(zone)]
-            shop = self._shop_news()
-            self._checkpoint = iter([item for item in self.inventory if item.presence in COUNTED])
-        found = [item for item in islice(self._checkpoint, CHECKPOINT_ITEMS_PER_TICK) if _has_news(item)]
-        for item in found:
-            item.saved_chance, item.saved_longest_s = item.read_chance, item.longest_s
-        return found, pools, shop
-
-    def _shop_news(self) -> ShopRecord | None:
-        """What the shop has taught, where that is worth a write."""
-        shop = self.inventory.learnt()
-        if self._saved_shop is not None and not shop.differs(self._saved_shop, CHECKPOINT_SHARE):
-            return None
-        self._saved_shop = shop
-        return shop
-
     def _tell_zones(self) -> None:
         for zone in self.inventory.zones.values():
             if zone.state is not self._told[zone.id]:
@@ -318,21 +298,3 @@ class Line:
                     f"an item of GTIN {item.identity.gtin} has been missing for {hours:.0f} h",
                     "count this GTIN in the zone, or look for a blocked or detached tag",
                 )
-
-
-def _has_news(item: Item) -> bool:
-    """Whether an item has learnt, or been silent for, what is worth a write to an SD card."""
-    if item.presence not in COUNTED or item.zone is None:
-        return False
-    learnt = abs(item.read_chance - item.saved_chance) > CHECKPOINT_SHARE * item.saved_chance
-    learnt = learnt or abs(item.longest_s - item.saved_longest_s) > CHECKPOINT_SHARE * item.saved_longest_s
-    return learnt or item.zone.clock_s - item.seen_clock_s > CHECKPOINT_SILENCE_S
-
-
-def _learnt_by_pools(zone: LiveZone) -> Iterator[PoolRecord]:
-    """The pools of a zone that have learnt what is worth a write."""
-    for pool in zone.silences:
-        record = pool.record(zone.id)
-        if not record.blank if pool.saved is None else record.differs(pool.saved, CHECKPOINT_SHARE):
-            pool.saved = record
-            yield record

@@ -16,6 +16,7 @@ from math import exp2, inf, log
 
 from gateway.domain.params import PresenceParams
 from gateway.domain.passing import Habit
+from gateway.domain.records import HeardRecord
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
 from readers.model import NO_RSSI_DBM
 
@@ -150,6 +151,37 @@ class Evidence:
             self.dbm = dbm
         self.clock_s = self.heard_s = zone.clock_s
         self.tick_us = now_us
+
+    def record(self) -> HeardRecord:
+        """As the ledger keeps it."""
+        zone, habit = self.zone, self.habit
+        return HeardRecord(
+            zone.id,
+            ago_s=zone.clock_s - self.clock_s,
+            heard_ago_s=None if self.heard_s == NEVER_S else zone.clock_s - self.heard_s,
+            fast=self.fast,
+            slow=self.slow,
+            often=self.often,
+            level_dbm=self.level_dbm,
+            looks=self.looks,
+            news=self.news,
+            absence=self.absence,
+            usual=0.0 if habit is None else habit.usual_at(zone.tick_us),
+        )
+
+    def restore(self, record: HeardRecord, lived_us: int) -> None:
+        """Go on with that of an earlier life, which ended at `lived_us` (monotonic). What the zone did not look at
+        since then says nothing; what people may have changed at a door fades.
+        """
+        zone = self.zone
+        self.fast, self.slow, self.often = record.fast, record.slow, record.often
+        self.level_dbm = self.dbm = record.level_dbm
+        self.looks, self.news, self.absence = record.looks, record.news, record.absence
+        self.clock_s = zone.clock_s - record.ago_s
+        self.heard_s = NEVER_S if record.heard_ago_s is None else zone.clock_s - record.heard_ago_s
+        if self.habit is not None:
+            self.habit = Habit(lived_us)
+            self.habit.usual = record.usual
 
     # -- was it carried here? `own` is the evidence for the zone that the item is counted in --------------------
 

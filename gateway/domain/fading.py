@@ -6,6 +6,7 @@ items, how alike deviations from the mean are that lie so many seconds apart: th
 how many seconds of looking are worth one look that tells something new.
 """
 
+from collections.abc import Sequence
 from math import exp2, frexp
 
 # Looks are told by how far they lie apart, in octaves: under 0.5 s, under 1 s, 2 s, ... 128 s.
@@ -39,6 +40,16 @@ class Fading:
                 octave = 0
             self._products[octave] += before_db * now_db
             self._squares[octave] += (before_db * before_db + now_db * now_db) / 2.0
+
+    @property
+    def sums(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Products of deviations in a row, and their squares, by octaves (dB squared)."""
+        return tuple(self._products), tuple(self._squares)
+
+    def restore(self, products: Sequence[float], squares: Sequence[float]) -> None:
+        """Go on with the sums of an earlier life, where it told looks by the same octaves; to be reckoned."""
+        if len(products) == len(squares) == OCTAVES:
+            self._products, self._squares = list(products), list(squares)
 
     def reckon(self, elapsed_s: float) -> None:
         """After `elapsed_s` more: the integral of the autocorrelation, to where looks are no more alike.

@@ -8,12 +8,13 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from gateway.domain.atrest import item_of, lived_utc_us, record_item
 from gateway.domain.company import Company
 from gateway.domain.hearing import Hearing
-from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition, pace_s
+from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition
 from gateway.domain.newcomers import Hopes, Newcomers
 from gateway.domain.presence import COUNTED, Presence
-from gateway.domain.records import ItemRecord, PoolRecord, ShopRecord
+from gateway.domain.records import ItemRecord, PoolRecord, ShopRecord, ZoneRecord
 from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.timers import Timers, give_up, reckon, take_back
@@ -318,38 +319,29 @@ class Inventory:
         utc_now_us: int,
         pools: Iterable[PoolRecord] = (),
         shop: ShopRecord | None = None,
+        learnt: Iterable[ZoneRecord] = (),
     ) -> list[Transition]:
         """Take up the items of an earlier life, and what its zones and the shop had taught, before the first read.
 
-        No silence accrues for the time since one of them was last known to be read or silent: that was an outage. Items
-        of zones that are configured no longer leave them now, and so do those that are no stock any more by what is
-        configured: the transitions say so.
+        No silence accrues for the time since one of them was last known to be read or silent: that was an outage, in
+        which evidence stands still. Items of zones that are configured no longer leave them now, and so do those that
+        are no stock any more by what is configured: the transitions say so.
         """
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
-        lived_utc_us = max((each.seen_utc_us + int(each.silence_s * US_PER_S) for each in records), default=utc_now_us)
+        lived_us = max(map(lived_utc_us, records), default=utc_now_us) + shift_us
         for live in self.zones.values():
-            live.clock.miss(lived_utc_us + shift_us, now_us)
-        self._go_on(pools, shop)
+            live.clock.miss(lived_us, now_us)
+        self._go_on(pools, shop, learnt)
         if shop is None and records:
             self._hopes.settle()
         # `missing` and `departed` are kept in the order of change.
         for record in sorted(records, key=lambda record: record.changed_utc_us):
-            item = Item(Identity(record.gtin, record.serial), record.key, record.seen_utc_us + shift_us)
-            item.seen_us = record.seen_utc_us + shift_us
-            item.changed_us = record.changed_utc_us + shift_us
-            item.presence = record.presence
-            item.read_chance, item.learnt_s = record.read_chance, record.learnt_s
-            item.longest_s = record.longest_s
-            item.saved_chance, item.saved_longest_s = record.read_chance, record.longest_s
-            item.location.set_pace(pace_s(record.read_chance))
-            item.seen_clock_s = -record.silence_s
+            item = item_of(record, self.zones, shift_us, lived_us)
             is_stock = self._identify(key_epc(record.key), key_bits(record.key)) is not None
             self._items[item.identity] = item
             if is_stock:
                 self._tags[record.key] = item
-            item.carried, item.unproven = record.carried, record.unproven
-            item.reads = int(record.unproven)
             zone = self.zones.get(record.zone) if record.zone else None
             item.zone = zone if is_stock else None
             if item.presence is Presence.DEPARTED:
@@ -363,7 +355,8 @@ class Inventory:
             else:
                 if item.presence is Presence.MISSING:
                     self.missing[item] = None
-                item.location.settle(item.zone, now_us)
+                if item.location.own is None or item.location.own.zone is not item.zone:
+                    item.location.settle(item.zone, now_us)
                 self._company.settle(item, None, item.zone)
                 item.find_pool()
         # How long to be patient follows from the pools and those that are silent in them: all of them are needed.
@@ -372,13 +365,18 @@ class Inventory:
             self._timers.arm(item)
         return made
 
-    def _go_on(self, pools: Iterable[PoolRecord], shop: ShopRecord | None) -> None:
+    def _go_on(
+        self, pools: Iterable[PoolRecord], shop: ShopRecord | None, learnt_by_zones: Iterable[ZoneRecord]
+    ) -> None:
         """With what an earlier life had learnt."""
         for learnt in pools:
             home = self.zones.get(learnt.zone)
             pool = home.pool(learnt.pace_s, carried=learnt.carried) if home is not None else None
             if pool is not None:
                 pool.restore(learnt)
+        for record in learnt_by_zones:
+            if record.zone in self.zones:
+                self.zones[record.zone].restore(record)
         if shop is not None:
             self._hopes.restore(shop)
             self._hearing.motion.expect(shop.usual_db)
@@ -389,20 +387,4 @@ class Inventory:
 
     def record(self, item: Item, now_us: int, utc_now_us: int) -> ItemRecord:
         """An item as the ledger keeps it."""
-        shift_us = utc_now_us - now_us
-        silence_s = item.zone.clock_s - item.seen_clock_s if item.zone else 0.0
-        return ItemRecord(
-            key=item.keys[0],
-            gtin=item.identity.gtin,
-            serial=item.identity.serial,
-            presence=item.presence,
-            zone=item.zone.id if item.zone else None,
-            changed_utc_us=item.changed_us + shift_us,
-            seen_utc_us=item.seen_us + shift_us,
-            read_chance=item.read_chance,
-            learnt_s=item.learnt_s,
-            silence_s=silence_s,
-            longest_s=item.longest_s,
-            carried=item.carried,
-            unproven=item.unproven,
-        )
+        return record_item(item, utc_now_us - now_us)

@@ -7,10 +7,11 @@ an item keeps is another reason (`company.py`).
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from gateway.domain.evidence import NEVER_HEARD_DB, NEVER_S, Evidence, fast_half_life_s
 from gateway.domain.params import PresenceParams
+from gateway.domain.records import PlaceRecord
 from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES, pool_of
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
 
@@ -255,6 +256,34 @@ class Location:
             self.own = None
         if self.followed_from is not None and self.followed_from.id not in zones:
             self.followed_from = None
+
+    # -- what outlives the process ----------------------------------------------------------------------------
+
+    def record(self, shift_us: int) -> PlaceRecord:
+        """As the ledger keeps it; UTC is `shift_us` more than the gateway's own clock."""
+        return PlaceRecord(
+            own=self.own.zone.id if self.own is not None else None,
+            since_utc_us=self.since_us + shift_us,
+            followed_from=self.followed_from.id if self.followed_from is not None else None,
+            as_before=self.as_before,
+            heard=tuple(evidence.record() for evidence in self.evidence),
+        )
+
+    def restore(self, record: PlaceRecord, zones: Mapping[str, LiveZone], shift_us: int, lived_us: int) -> None:
+        """Go on with what an earlier life had heard, which ended at `lived_us`; of zones that there are no more,
+        nothing. The gateway's own clock is `shift_us` more than UTC.
+        """
+        self.evidence = ()
+        for heard in record.heard:
+            if heard.zone in zones:
+                self.of(zones[heard.zone]).restore(heard, lived_us)
+        own, followed_from = (None if name is None else zones.get(name) for name in (record.own, record.followed_from))
+        if own is not None:
+            self.own = self.of(own)
+            self.memory_s = own.params.presence.memory_s
+            self.since_us = record.since_utc_us + shift_us
+        if followed_from is not None:
+            self.followed_from, self.as_before = followed_from, record.as_before
 
 
 def _is_door(zone: LiveZone) -> bool:

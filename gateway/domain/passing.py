@@ -27,6 +27,10 @@ class Habit:
         self._most = self._before = 0.0
         self._from_us = self._heard_us = now_us
 
+    def usual_at(self, now_us: int) -> float:
+        """What it is used to hear, as far as it still remembers it."""
+        return self.usual * exp2((self._from_us - now_us) / HALF_LIFE_US)
+
     def hear(self, fast: float, now_us: int) -> None:
         """The item, which is elsewhere, was just heard; so much evidence there is by now."""
         if now_us - self._heard_us > GAP_US:
@@ -53,5 +57,5 @@ class Habit:
         self._most = self._before = 0.0
 
     def _learn(self, most: float, now_us: int) -> None:
-        self.usual = max(most, self.usual * exp2((self._from_us - now_us) / HALF_LIFE_US))
+        self.usual = max(most, self.usual_at(now_us))
         self._from_us = now_us

@@ -7,10 +7,43 @@ from gateway.domain.tags import TagKey
 
 
 @dataclass(frozen=True, slots=True)
+class HeardRecord:
+    """How one zone hears an item, at rest: the numbers of an `Evidence` as they were right `ago_s` before, and when the
+    last read came (None: none did), both on the zone's clock. `usual` is that of a zone that people pass.
+    """
+
+    zone: str
+    ago_s: float
+    heard_ago_s: float | None
+    fast: float
+    slow: float
+    often: float
+    level_dbm: float
+    looks: int
+    news: float
+    absence: float
+    usual: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRecord:
+    """What speaks for an item's place, at rest: it has been in zone `own` since then (UTC, microseconds), as far as it
+    is anywhere; where it followed others, out of `followed_from`, which takes it back when it hears `as_before`.
+    """
+
+    own: str | None
+    since_utc_us: int
+    followed_from: str | None
+    as_before: float
+    heard: tuple[HeardRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ItemRecord:
     """An item at rest. Times are UTC (microseconds); `silence_s` is what its zone's clock had already counted,
     `longest_s` the longest silence beyond its pace that it has come back from. `carried`: it was when it was read
-    last; `unproven`: it counts by one read.
+    last; `unproven`: it counts by one read; `exited`: the door or till that it left by. No `place` is known of an item
+    that another version has written.
     """
 
     key: TagKey
@@ -26,6 +59,8 @@ class ItemRecord:
     longest_s: float = 0.0
     carried: bool = False
     unproven: bool = False
+    exited: str | None = None
+    place: PlaceRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +102,32 @@ class PoolRecord:
         for mine, theirs in zip(self.tail, other.tail, strict=True):
             pairs += [(mine.silences, theirs.silences), (mine.excess_s, theirs.excess_s)]
         return any(abs(mine - theirs) > share * theirs for mine, theirs in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRecord:
+    """What all items of a zone have taught, at rest: how alike looks are that lie so far apart (by octaves, dB squared:
+    products of deviations in a row, and their squares), and how many were `moved` to another zone in `looked_s`.
+    """
+
+    zone: str
+    products: tuple[float, ...]
+    squares: tuple[float, ...]
+    moved: float
+    looked_s: float
+
+    @property
+    def blank(self) -> bool:
+        """Nothing was learnt."""
+        return not (self.moved or self.looked_s or any(self.squares))
+
+    def differs(self, other: "ZoneRecord", share: float) -> bool:
+        """Whether one of its sums is another than in `other` by more than this share of that, or by a move."""
+        if abs(self.moved - other.moved) > max(1.0, share * other.moved):
+            return True
+        sums = [(self.looked_s, other.looked_s, other.looked_s)]
+        sums += zip(self.products + self.squares, other.products + other.squares, other.squares * 2, strict=True)
+        return any(abs(mine - theirs) > share * scale for mine, theirs, scale in sums)
 
 
 @dataclass(frozen=True, slots=True)

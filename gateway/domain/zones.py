@@ -6,6 +6,7 @@ from math import exp2, inf, log
 
 from gateway.domain.fading import Fading
 from gateway.domain.params import Zone, ZoneKind
+from gateway.domain.records import ZoneRecord
 from gateway.domain.silence import HALF_LIFE_S, Silences, new_pools
 from readers.model import AntennaCondition, ReaderCondition
 
@@ -145,7 +146,7 @@ class LiveZone:
     """A zone with its antennas and its clock; `clock_s` is the clock's reading at the present tick (`tick_us`).
 
     At `due_s` on its clock the silence of one of its items is to be looked at. `moved` items were carried from it to
-    another zone in `looked_s` of looking at items; both fade.
+    another zone in `looked_s` of looking at items; both fade. `saved` is what the ledger has of this.
     """
 
     __slots__ = (
@@ -163,6 +164,7 @@ class LiveZone:
         "newest_s",
         "params",
         "reckoned_s",
+        "saved",
         "silences",
         "since_us",
         "tick_us",
@@ -185,6 +187,7 @@ class LiveZone:
         self.moved = 0.0
         self.looked_s = 0.0
         self.reckoned_s = 0.0
+        self.saved: ZoneRecord | None = None
         self.since_us = now_us
         self.tick_us = now_us
 
@@ -201,6 +204,16 @@ class LiveZone:
         # What they are looked at meanwhile fades as well: the same, however often this is reckoned.
         items = sum(pool.items for pool in self.silences)
         self.looked_s = self.looked_s * kept + items * (1.0 - kept) * HALF_LIFE_S / LN2
+
+    def record(self) -> ZoneRecord:
+        """As the ledger keeps what its items have taught."""
+        return ZoneRecord(self.id, *self.fading.sums, self.moved, self.looked_s)
+
+    def restore(self, record: ZoneRecord) -> None:
+        """Go on with what an earlier life had learnt; to be reckoned."""
+        self.fading.restore(record.products, record.squares)
+        self.moved, self.looked_s = record.moved, record.looked_s
+        self.saved = record
 
     @classmethod
     def gone(cls, zone_id: str, now_us: int) -> "LiveZone":

@@ -18,7 +18,18 @@ from gateway import ledger_file
 from gateway.domain.delta import Change, Step
 from gateway.domain.items import Cause
 from gateway.domain.presence import Presence
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ProductRecord, ShopRecord, Story, TailRecord
+from gateway.domain.records import (
+    BinRecord,
+    HeardRecord,
+    ItemRecord,
+    PlaceRecord,
+    PoolRecord,
+    ProductRecord,
+    ShopRecord,
+    Story,
+    TailRecord,
+    ZoneRecord,
+)
 from gateway.domain.stock import StockRow
 from gateway.ledger import Ledger, LedgerError, open_ledger
 from gateway.ledger_group import Commit, Numbered
@@ -582,6 +593,58 @@ async def test_what_the_shop_has_taught_is_one_row(path: Path) -> None:
         assert await ledger.shop() == shop
         await ledger.commit(Commit(shop=replace(shop, hope=0.1)))
         assert await ledger.shop() == replace(shop, hope=0.1)
+
+
+async def test_what_speaks_for_the_place_of_an_item_is_kept(path: Path) -> None:
+    own = HeardRecord("floor", 1.5, 2.5, 0.125, 0.25, 0.5, -61.5, 0, 0.0, 0.0, 0.0)
+    near = HeardRecord("till", 0.0, None, 1.23456789e-7, 0.0, 0.0, -70.123456789, 3, 1.5, -4.0, 2.25)
+    lying = replace(record(1), place=PlaceRecord("floor", NOW_US, None, 0.0, (own, near)))
+    following = replace(record(2), place=PlaceRecord("back", NOW_US + 1, "floor", 0.375, ()))
+    left = replace(record(3, None), exited="till", place=PlaceRecord(None, NOW_US, None, 0.0, ()))
+    async with life(path) as ledger:
+        await ledger.commit(Commit(items=[lying, following, left, record(4)]))
+    rounded = replace(near, fast=1.23457e-7, level_dbm=-70.1235)
+    kept = replace(lying, place=PlaceRecord("floor", NOW_US, None, 0.0, (own, rounded)))
+    async with life(path) as ledger:
+        assert await ledger.items() == [kept, following, left, record(4)]
+    assert ledger_file.read_item(path, GTIN, "2") == following
+
+
+def zone_record(zone: str, moved: float = 2.5) -> ZoneRecord:
+    return ZoneRecord(zone, (1.5, -0.25), (3.0, 2.0), moved, 86_400.5)
+
+
+async def test_in_one_group_the_last_word_on_what_a_zone_has_taught_holds(path: Path) -> None:
+    async with life(path) as ledger:
+        await ledger.commit(Commit(zones=[zone_record("floor"), zone_record("back"), zone_record("till")]))
+        group = [
+            Commit(zones=[zone_record("floor", 1.0), zone_record("back", 1.0), zone_record("new")]),
+            Commit(dropped_zones=["floor", "back"]),
+            Commit(zones=[zone_record("back", 9.0), zone_record("new", 3.0)]),
+        ]
+        await asyncio.gather(*map(ledger.submit, group))
+    async with life(path) as ledger:
+        assert await ledger.zones() == [zone_record("back", 9.0), zone_record("new", 3.0), zone_record("till")]
+
+
+async def test_a_ledger_of_the_sixth_version_keeps_its_items(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = module.migrations.steps()
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:6])
+    async with life(path) as ledger:
+        await ledger._writer.execute(
+            "INSERT INTO items VALUES (?, 96, ?, '1', 'present', 'floor', ?, ?, 0.25, 40.0, 1.5, 90.0, 1, 0)",
+            ((1).to_bytes(12), GTIN, NOW_US, NOW_US + 1),
+        )
+    old = replace(record(1), carried=True)
+    assert ledger_file.read_item(path, GTIN, "1") == old
+    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
+    async with life(path) as ledger:
+        assert await ledger.items() == [old]
+        assert await ledger.zones() == []
+        place = PlaceRecord("floor", NOW_US, None, 0.0, ())
+        await ledger.commit(Commit(items=[replace(old, place=place)], zones=[zone_record("floor")]))
+        assert await ledger.items() == [replace(old, place=place)]
+        assert await ledger.zones() == [zone_record("floor")]
 
 
 async def test_a_ledger_of_the_fourth_version_keeps_what_its_pools_have_learnt(

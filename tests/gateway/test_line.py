@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway import checkpoint
 from gateway import line as module
 from gateway.alerts import AlertBoard, AlertKind
+from gateway.checkpoint import CHECKPOINT_SILENCE_S, CHECKPOINT_US
 from gateway.domain.inventory import TICK_US
 from gateway.domain.params import Bin, Precedence, ShelfParams
 from gateway.domain.presence import Presence
@@ -19,7 +21,7 @@ from gateway.domain.zones import US_PER_S, ZoneState
 from gateway.intake import Intake
 from gateway.ledger import Ledger, open_ledger
 from gateway.ledger_group import Commit, Numbered
-from gateway.line import CHECKPOINT_SILENCE_S, CHECKPOINT_US, SEARCH_US, Line
+from gateway.line import SEARCH_US, Line
 from gateway.tasks import beside
 from readers.model import ReadBatch, WeightCondition, WeightSample
 from tests.gateway.scales import READER as SCALES
@@ -234,10 +236,10 @@ async def test_being_stopped_while_the_disk_refuses_keeps_the_books_straight(
 
 
 async def test_learnt_rates_go_to_disk_every_minute_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHECKPOINT_ITEMS_PER_TICK", 2)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_ITEMS_PER_TICK", 2)
     async with bench(tmp_path) as test:
         epcs = [tag(serial) for serial in range(5)]
-        test.line._checkpoint_us = test.clock.now_us
+        test.line._checkpoint.begin(test.clock.now_us)
         await test.read_for(2, 1, *epcs)
         before = {item.serial: item.read_chance for item in await test.ledger.items()}
         await test.read_for(CHECKPOINT_US / US_PER_S - 2.5, 1, *epcs)
@@ -252,13 +254,52 @@ async def test_learnt_rates_go_to_disk_every_minute_in_slices(tmp_path: Path, mo
 
 async def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
     async with bench(tmp_path) as test:
-        test.line._checkpoint_us = test.clock.now_us
+        test.line._checkpoint.begin(test.clock.now_us)
         await test.read_for(2 * CHECKPOINT_US / US_PER_S + 5, 1, tag(1))
         (settled,) = await test.ledger.items()
         await test.read_for(CHECKPOINT_US / US_PER_S + 5, 1, tag(1))
         assert (await test.ledger.items())[0] == settled
         await test.wait(CHECKPOINT_US / US_PER_S + 5)
         assert (await test.ledger.items())[0].silence_s > CHECKPOINT_SILENCE_S
+
+
+async def test_a_clean_stop_writes_all_that_was_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_ITEMS_PER_TICK", 2)
+    async with bench(tmp_path) as test:
+        test.line._checkpoint.begin(test.clock.now_us)
+        epcs = [tag(serial) for serial in range(5)]
+        await test.read_for(CHECKPOINT_US / US_PER_S - 5, 1, *epcs)
+        assert await test.ledger.zones() == []
+        before = {item.serial: item.place for item in await test.ledger.items()}
+        await test.line.save()
+        now = {item.serial: item.place for item in await test.ledger.items()}
+        for serial, place in now.items():
+            first = before[serial]
+            assert place is not None
+            assert first is not None
+            assert place.heard[0].often > first.heard[0].often
+        assert len(now) == 5
+        assert await test.ledger.pools()
+        assert await test.ledger.shop() is not None
+        assert [zone.zone for zone in await test.ledger.zones()] == ["a"]
+        assert await test.agrees() == {(GTINS[0], "a"): 5}
+
+
+async def test_what_a_zone_has_taught_is_written_where_it_has_changed(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        test.line._checkpoint.begin(test.clock.now_us)
+        await test.read_for(CHECKPOINT_US / US_PER_S + 1, 1, tag(1))
+        assert "a" in test.line.remembered
+        test.shop.fails("a")  # its clock stands still: there is nothing to learn
+        await test.wait(2 * CHECKPOINT_US / US_PER_S)
+        (first,) = await test.ledger.zones()
+        test.shop.zones["a"].looked_s *= 1.05
+        await test.wait(2 * CHECKPOINT_US / US_PER_S)
+        assert await test.ledger.zones() == [first]
+        test.shop.works("a")
+        await test.read_for(CHECKPOINT_US / US_PER_S + 1, 1, tag(1))
+        (second,) = await test.ledger.zones()
+        assert second.looked_s > 1.1 * first.looked_s
 
 
 async def silences(test: Bench, port: int, epc: bytes) -> None:
@@ -308,7 +349,7 @@ async def test_what_the_pools_have_learnt_is_written_once_until_it_changes(
             return [pool for commit in commits for pool in commit.pools]
 
         monkeypatch.setattr(test.ledger, "submit", listen)
-        test.line._checkpoint_us = test.clock.now_us
+        test.line._checkpoint.begin(test.clock.now_us)
         await test.read_for(10, 1, tag(1))
         assert written() == []
         await test.wait(CHECKPOINT_US / US_PER_S)

@@ -1,0 +1,112 @@
+"""What was learnt, for the ledger: once a minute what is worth a write to an SD card; at a clean stop all of it.
+
+To lose what is newer costs patience and some moves that are none, not stock.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from gateway.domain.inventory import Inventory
+from gateway.domain.items import Item
+from gateway.domain.presence import COUNTED
+from gateway.domain.records import PoolRecord, ShopRecord, ZoneRecord
+from gateway.domain.zones import US_PER_S, LiveZone
+
+# What was learnt goes to disk once a minute, the items a slice a tick.
+CHECKPOINT_US = 60 * US_PER_S
+CHECKPOINT_ITEMS_PER_TICK = 1_000
+# ... and only what has changed by this share, or has been silent for this long.
+CHECKPOINT_SHARE = 0.1
+CHECKPOINT_SILENCE_S = 30.0
+
+
+class Learnt(NamedTuple):
+    """What is to be written now."""
+
+    items: list[Item]
+    pools: list[PoolRecord]
+    zones: list[ZoneRecord]
+    shop: ShopRecord | None
+
+
+class Checkpoint:
+    """What of an inventory the ledger has, and what is due. Moments are monotonic microseconds."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._items: Iterator[Item] = iter(())
+        self._begun_us = 0
+        self._saved_shop: ShopRecord | None = None
+
+    def begin(self, now_us: int) -> None:
+        """The next one is due a minute from now."""
+        self._begun_us = now_us
+
+    def due(self, now_us: int) -> Learnt:
+        """The next few items, and now and then what zones and the shop have taught, where that is news."""
+        found = Learnt([], [], [], None)
+        if now_us - self._begun_us >= CHECKPOINT_US:
+            self._begun_us = now_us
+            found = self._learnt(CHECKPOINT_SHARE)
+            self._items = self._counted()
+        return found._replace(items=self._next(_has_news))
+
+    def all(self) -> Iterator[Learnt]:
+        """Everything, in slices."""
+        yield self._learnt(0.0)
+        self._items = self._counted()
+        while items := self._next(_is_counted):
+            yield Learnt(items, [], [], None)
+
+    def _counted(self) -> Iterator[Item]:
+        return iter([item for item in self._inventory if item.presence in COUNTED])
+
+    def _next(self, wanted: Callable[[Item], bool]) -> list[Item]:
+        items = [item for item in islice(self._items, CHECKPOINT_ITEMS_PER_TICK) if wanted(item)]
+        for item in items:
+            item.saved_chance, item.saved_longest_s = item.read_chance, item.longest_s
+        return items
+
+    def _learnt(self, share: float) -> Learnt:
+        """What has changed by more than this share."""
+        zones = self._inventory.zones.values()
+        pools = [record for zone in zones for record in _pools(zone, share)]
+        return Learnt([], pools, [record for zone in zones for record in _taught(zone, share)], self._shop(share))
+
+    def _shop(self, share: float) -> ShopRecord | None:
+        shop = self._inventory.learnt()
+        if self._saved_shop is not None and not shop.differs(self._saved_shop, share):
+            return None
+        self._saved_shop = shop
+        return shop
+
+
+def _is_counted(item: Item) -> bool:
+    return item.presence in COUNTED and item.zone is not None
+
+
+def _has_news(item: Item) -> bool:
+    """Whether an item has learnt, or been silent for, what is worth a write."""
+    if item.presence not in COUNTED or item.zone is None:
+        return False
+    learnt = abs(item.read_chance - item.saved_chance) > CHECKPOINT_SHARE * item.saved_chance
+    learnt = learnt or abs(item.longest_s - item.saved_longest_s) > CHECKPOINT_SHARE * item.saved_longest_s
+    return learnt or item.zone.clock_s - item.seen_clock_s > CHECKPOINT_SILENCE_S
+
+
+def _pools(zone: LiveZone, share: float) -> Iterator[PoolRecord]:
+    """The pools of a zone that have learnt so much since they were written."""
+    for pool in zone.silences:
+        record = pool.record(zone.id)
+        if not record.blank if pool.saved is None else record.differs(pool.saved, share):
+            pool.saved = record
+            yield record
+
+
+def _taught(zone: LiveZone, share: float) -> Iterator[ZoneRecord]:
+    """What the zone's items have taught, if it is so much more than was written."""
+    record = zone.record()
+    if not record.blank if zone.saved is None else record.differs(zone.saved, share):
+        zone.saved = record
+        yield record

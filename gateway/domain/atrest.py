@@ -1,0 +1,54 @@
+"""Items as they outlive the process: a record of each for the ledger, and back."""
+
+from collections.abc import Mapping
+
+from gateway.domain.items import Identity, Item, pace_s
+from gateway.domain.records import ItemRecord
+from gateway.domain.zones import US_PER_S, LiveZone
+
+
+def record_item(item: Item, shift_us: int) -> ItemRecord:
+    """An item as the ledger keeps it; UTC is `shift_us` more than the gateway's own clock."""
+    return ItemRecord(
+        key=item.keys[0],
+        gtin=item.identity.gtin,
+        serial=item.identity.serial,
+        presence=item.presence,
+        zone=item.zone.id if item.zone else None,
+        changed_utc_us=item.changed_us + shift_us,
+        seen_utc_us=item.seen_us + shift_us,
+        read_chance=item.read_chance,
+        learnt_s=item.learnt_s,
+        silence_s=item.zone.clock_s - item.seen_clock_s if item.zone else 0.0,
+        longest_s=item.longest_s,
+        carried=item.carried,
+        unproven=item.unproven,
+        exited=item.exited.id if item.exited else None,
+        place=item.location.record(shift_us),
+    )
+
+
+def item_of(record: ItemRecord, zones: Mapping[str, LiveZone], shift_us: int, lived_us: int) -> Item:
+    """The item of an earlier life, which ended at `lived_us`; it is in no zone yet, and what it has heard of zones that
+    are none of `zones` is left out. The gateway's own clock is `shift_us` more than UTC.
+    """
+    seen_us = record.seen_utc_us + shift_us
+    item = Item(Identity(record.gtin, record.serial), record.key, seen_us)
+    item.changed_us = record.changed_utc_us + shift_us
+    item.presence = record.presence
+    item.read_chance, item.learnt_s = record.read_chance, record.learnt_s
+    item.longest_s = record.longest_s
+    item.saved_chance, item.saved_longest_s = record.read_chance, record.longest_s
+    item.seen_clock_s = -record.silence_s
+    item.carried, item.unproven = record.carried, record.unproven
+    item.reads = int(record.unproven)
+    item.exited = zones.get(record.exited) if record.exited is not None else None
+    item.location.set_pace(pace_s(record.read_chance))
+    if record.place is not None:
+        item.location.restore(record.place, zones, shift_us, lived_us)
+    return item
+
+
+def lived_utc_us(record: ItemRecord) -> int:
+    """Until then at least the life went on that wrote this."""
+    return record.seen_utc_us + int(record.silence_s * US_PER_S)

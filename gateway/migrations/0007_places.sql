@@ -1,0 +1,14 @@
+-- The door or till that an item left by; and what speaks for its place (a JSON array: its zone, since when in UTC
+-- microseconds, the zone that it followed others out of, how much of it takes it back, and what each zone hears of it).
+ALTER TABLE items ADD COLUMN exited TEXT;
+ALTER TABLE items ADD COLUMN place TEXT CHECK (place IS NULL OR json_valid(place));
+
+-- What all items of a zone have taught: how alike looks are by how far they lie apart (JSON arrays of dB squared), and
+-- how many were moved to another zone in so many seconds of looking.
+CREATE TABLE zones (
+    zone TEXT PRIMARY KEY,
+    products TEXT NOT NULL CHECK (json_valid(products)),
+    squares TEXT NOT NULL CHECK (json_valid(squares)),
+    moved REAL NOT NULL CHECK (moved >= 0),
+    looked_s REAL NOT NULL CHECK (looked_s >= 0)
+) STRICT, WITHOUT ROWID;
