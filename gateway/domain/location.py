@@ -154,12 +154,12 @@ class Location:
         """Whether the item belongs to the zone of `rival` now.
 
         Evidence of a zone that is not fully looked at stands still, so it cannot be outgrown: there, as much of it is
-        enough to move, which cross-reads do not reach. A zone without antennas holds nothing any more.
+        enough to move, if the rival had not heard as much before. A zone without antennas holds nothing any more.
         """
         if not rival.zone.antennas:
             return False
         if not own.zone.clock.running:
-            return rival.fast > (own.slow if own.zone.antennas else 0.0)
+            return not own.zone.antennas or (rival.fast > own.slow and _is_news(rival, carried=carried))
         # Any reason asks for so much at least.
         if not _is_enough(rival) or (rival.zone is self.followed_from and rival.fast < self.as_before):
             return False
@@ -301,6 +301,12 @@ def _is_unusual(rival: Evidence, *, carried: bool) -> bool:
         return True
     times = rival.zone.params.presence.move_change
     return rival.fast > (min(1.0, times) if carried else times) * rival.habit.usual
+
+
+def _is_news(rival: Evidence, *, carried: bool) -> bool:
+    """Whether this zone hears so much more of the item than it used to that nothing need be asked of its own zone."""
+    params = rival.zone.params.presence
+    return rival.news >= params.move_nats if params.move_nats else _is_unusual(rival, carried=carried)
 
 
 def _was_carried(rival: Evidence, own: Evidence, *, carried: bool) -> bool:

@@ -221,6 +221,17 @@ def test_a_body_before_the_shelf_is_no_move_however_long_the_neighbours_read_on(
     assert (at, moves) == (places["a"], 0)
 
 
+def test_what_the_next_zone_has_always_heard_is_no_move_while_its_own_is_down_but_what_is_news_is() -> None:
+    places, rng = Places(a=LEARNT, b=LEARNT), random.Random(4)
+    location = resting(places, rng, a=(0.5, -62.0), b=(0.4, -63.0))
+    places["a"].observe(("a", 1), working=False, now_us=places.now_us)
+    at, moves, _ = scattered(location, places, rng, 3600, b=(0.4, -63.0))
+    assert (at, moves) == (places["a"], 0)
+    at, _, first_s = scattered(location, places, rng, 60, b=(0.9, -50.0))
+    assert at is places["b"]
+    assert first_s < 30
+
+
 def test_an_item_that_followed_others_stays_though_its_old_zone_hears_it_ten_times_better() -> None:
     places, rng = Places(a=LEARNT, b=LEARNT), random.Random(2)
     location = resting(places, rng, a=(0.5, -56.0))
