@@ -76,8 +76,10 @@ async def ran(
     Where it does not end by itself, it is interrupted, as by Ctrl-C, once `until` holds for what it has said. Raises
     TimeoutError where it takes longer than `patience_s`.
     """
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and whoever they start would, too.
+    listening = ("env", "--default-signal=INT", *arguments)
     process = await asyncio.create_subprocess_exec(
-        *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *listening, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     assert process.stdout is not None
     said = ""
