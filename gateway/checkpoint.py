@@ -3,9 +3,10 @@
 To lose what is newer costs patience and some moves that are none, not stock.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
+from zlib import crc32
 
 from gateway.domain.inventory import Inventory
 from gateway.domain.items import Item
@@ -19,12 +20,17 @@ CHECKPOINT_ITEMS_PER_TICK = 1_000
 # ... and only what has changed by this share, or has been silent for this long.
 CHECKPOINT_SHARE = 0.1
 CHECKPOINT_SILENCE_S = 30.0
+# What speaks for the place of an item changes with every read, and little in all: it is written once in so many
+# minutes, for each product in another one, as rows of one product lie together in the file; and of who moved since
+# then, whenever there is news of it.
+PLACE_MINUTES = 10
+PLACE_US = PLACE_MINUTES * CHECKPOINT_US
 
 
 class Learnt(NamedTuple):
-    """What is to be written now."""
+    """What is to be written now. `items` that are True with what speaks for their place."""
 
-    items: list[Item]
+    items: dict[Item, bool]
     pools: list[PoolRecord]
     zones: list[ZoneRecord]
     shop: ShopRecord | None
@@ -37,6 +43,7 @@ class Checkpoint:
         self._inventory = inventory
         self._items: Iterator[Item] = iter(())
         self._begun_us = 0
+        self._number = 0
         self._saved_shop: ShopRecord | None = None
 
     def begin(self, now_us: int) -> None:
@@ -45,34 +52,40 @@ class Checkpoint:
 
     def due(self, now_us: int) -> Learnt:
         """The next few items, and now and then what zones and the shop have taught, where that is news."""
-        found = Learnt([], [], [], None)
+        found = Learnt({}, [], [], None)
         if now_us - self._begun_us >= CHECKPOINT_US:
             self._begun_us = now_us
+            self._number += 1
             found = self._learnt(CHECKPOINT_SHARE)
             self._items = self._counted()
-        return found._replace(items=self._next(_has_news))
+        items: dict[Item, bool] = {}
+        for item in self._next():
+            heard = now_us - item.seen_us < PLACE_US
+            if heard and (crc32(item.identity.gtin.encode()) + self._number) % PLACE_MINUTES == 0:
+                items[item] = True
+            elif _has_news(item):
+                items[item] = now_us - item.location.since_us < PLACE_US
+        return found._replace(items=_saved(items))
 
     def all(self) -> Iterator[Learnt]:
         """Everything, in slices."""
         yield self._learnt(0.0)
         self._items = self._counted()
-        while items := self._next(_is_counted):
-            yield Learnt(items, [], [], None)
+        while items := self._next():
+            yield Learnt(_saved(dict.fromkeys(items, True)), [], [], None)
 
     def _counted(self) -> Iterator[Item]:
         return iter([item for item in self._inventory if item.presence in COUNTED])
 
-    def _next(self, wanted: Callable[[Item], bool]) -> list[Item]:
-        items = [item for item in islice(self._items, CHECKPOINT_ITEMS_PER_TICK) if wanted(item)]
-        for item in items:
-            item.saved_chance, item.saved_longest_s = item.read_chance, item.longest_s
-        return items
+    def _next(self) -> list[Item]:
+        """The next slice; who does not count any more since it was begun has been written with that."""
+        return [item for item in islice(self._items, CHECKPOINT_ITEMS_PER_TICK) if item.presence in COUNTED]
 
     def _learnt(self, share: float) -> Learnt:
         """What has changed by more than this share."""
         zones = self._inventory.zones.values()
         pools = [record for zone in zones for record in _pools(zone, share)]
-        return Learnt([], pools, [record for zone in zones for record in _taught(zone, share)], self._shop(share))
+        return Learnt({}, pools, [record for zone in zones for record in _taught(zone, share)], self._shop(share))
 
     def _shop(self, share: float) -> ShopRecord | None:
         shop = self._inventory.learnt()
@@ -82,13 +95,16 @@ class Checkpoint:
         return shop
 
 
-def _is_counted(item: Item) -> bool:
-    return item.presence in COUNTED and item.zone is not None
+def _saved(items: dict[Item, bool]) -> dict[Item, bool]:
+    """These go to disk now."""
+    for item in items:
+        item.saved_chance, item.saved_longest_s = item.read_chance, item.longest_s
+    return items
 
 
 def _has_news(item: Item) -> bool:
     """Whether an item has learnt, or been silent for, what is worth a write."""
-    if item.presence not in COUNTED or item.zone is None:
+    if item.zone is None:
         return False
     learnt = abs(item.read_chance - item.saved_chance) > CHECKPOINT_SHARE * item.saved_chance
     learnt = learnt or abs(item.longest_s - item.saved_longest_s) > CHECKPOINT_SHARE * item.saved_longest_s

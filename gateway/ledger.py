@@ -20,7 +20,7 @@ import aiosqlite
 
 from gateway import migrations
 from gateway.domain.delta import Change, StockKey
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord, ZoneRecord
+from gateway.domain.records import BinRecord, ItemRecord, PlaceRecord, PoolRecord, ShopRecord, ZoneRecord
 from gateway.domain.stock import StockRow
 from gateway.domain.tags import TagKey, key_bits, key_epc
 from gateway.domain.zones import Antenna
@@ -31,6 +31,7 @@ from gateway.ledger_rows import (
     bin_row,
     item_record,
     item_row,
+    place_row,
     pool_records,
     pool_row,
     shop_record,
@@ -152,6 +153,7 @@ class Ledger:
             await self._many("INSERT INTO deltas VALUES (?, ?, ?)", group.deltas)
             await self._write_stock(group.stock)
             await self._write_items(group.items)
+            await self._write_places(group.places)
             await self._write_bins(group.bins)
             await self._drop_zones(group.dropped_zones)
             await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", [(zone,) for zone in group.learnt_zones])
@@ -184,12 +186,23 @@ class Ledger:
     async def _write_items(self, items: Mapping[TagKey, ItemRecord | None]) -> None:
         """None: the item is forgotten."""
         await self._many(
-            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [item_row(record) for record in items.values() if record],
         )
         await self._many(
             "DELETE FROM items WHERE epc = ? AND bits = ?",
             [(key_epc(key), key_bits(key)) for key, record in items.items() if not record],
+        )
+
+    async def _write_places(self, places: Mapping[TagKey, PlaceRecord | None]) -> None:
+        """None: the item is forgotten."""
+        await self._many(
+            "INSERT OR REPLACE INTO places VALUES (?, ?, ?)",
+            [place_row(key, place) for key, place in places.items() if place],
+        )
+        await self._many(
+            "DELETE FROM places WHERE epc = ? AND bits = ?",
+            [(key_epc(key), key_bits(key)) for key, place in places.items() if not place],
         )
 
     async def _write_bins(self, bins: Mapping[Antenna, BinRecord | None]) -> None:
@@ -335,7 +348,8 @@ class Ledger:
 
     async def items(self) -> list[ItemRecord]:
         """Every item at rest."""
-        return [item_record(row) for row in await self._read("SELECT * FROM items")]
+        rows = await self._read("SELECT items.*, place FROM items LEFT JOIN places USING (epc, bits)")
+        return [item_record(row) for row in rows]
 
     async def bins(self) -> list[BinRecord]:
         """Every bin at rest."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.domain.delta import Change, Step, StockKey
-from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord, ZoneRecord
+from gateway.domain.records import BinRecord, ItemRecord, PlaceRecord, PoolRecord, ShopRecord, ZoneRecord
 from gateway.domain.tags import TagKey
 from gateway.domain.zones import Antenna
 from gateway.ledger_rows import encode_delta
@@ -63,6 +63,7 @@ class Group:
         self.deltas: list[tuple[int, int, bytes]] = []
         self.stock: dict[StockKey, Change] = {}
         self.items: dict[TagKey, ItemRecord | None] = {}
+        self.places: dict[TagKey, PlaceRecord | None] = {}
         self.bins: dict[Antenna, BinRecord | None] = {}
         self.pools: dict[tuple[str, bool, float], PoolRecord] = {}
         self.zones: dict[str, ZoneRecord] = {}
@@ -75,6 +76,8 @@ class Group:
         self.numbered.append([self._number(step, commit.at_utc_us) for step in commit.steps])
         self.items.update({record.key: record for record in commit.items})
         self.items.update(dict.fromkeys(commit.forgotten))
+        self.places.update({record.key: record.place for record in commit.items if record.place is not None})
+        self.places.update(dict.fromkeys(commit.forgotten))
         self.bins.update({(record.reader, record.channel): record for record in commit.bins})
         self.bins.update(dict.fromkeys(commit.dropped_bins))
         self.dropped_zones.update(commit.dropped_zones)

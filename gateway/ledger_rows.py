@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from gateway import payloads
@@ -20,12 +21,15 @@ from gateway.domain.records import (
     TailRecord,
     ZoneRecord,
 )
-from gateway.domain.tags import key_bits, key_epc, tag_key
+from gateway.domain.tags import TagKey, key_bits, key_epc, tag_key
 
 if TYPE_CHECKING:
     from gateway.domain.zones import Antenna
 
 Row = Sequence[Any]
+
+# `astuple` would copy what is in them, at three times the cost.
+_of_heard = attrgetter(*(field.name for field in fields(HeardRecord)))
 
 
 def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
@@ -48,32 +52,32 @@ def encode_delta(step: Step, epoch: str, seq: int, at_utc_us: int) -> bytes:
 
 
 def item_record(row: Row) -> ItemRecord:
-    """A row of the table `items`; one of a file that was not migrated yet lacks the last columns."""
+    """A row of the table `items`, with or without that of `places` beside it; one of a file that was not migrated yet
+    lacks the last columns.
+    """
     epc, bits, gtin, serial, presence, *rest = row
-    numbers, flags = rest[:7], rest[7:9]
-    exited, place = rest[9:] or (None, None)
+    numbers, flags, exited, place = rest[:7], rest[7:9], rest[9:10], rest[10:]
     record = ItemRecord(tag_key(bytes(epc), bits), gtin, serial, Presence(presence), *numbers, *map(bool, flags))
-    return replace(record, exited=exited, place=_place(place)) if exited or place else record
+    if exited and exited[0] is not None:
+        record = replace(record, exited=exited[0])
+    return replace(record, place=_place(place[0])) if place and place[0] is not None else record
 
 
-def _place(text: str | None) -> PlaceRecord | None:
-    if text is None:
-        return None
+def _place(text: str) -> PlaceRecord:
     own, since_utc_us, followed_from, as_before, heard = json.loads(text)
     return PlaceRecord(own, since_utc_us, followed_from, as_before, tuple(HeardRecord(*each) for each in heard))
 
 
-def _place_text(place: PlaceRecord | None) -> str | None:
-    """A JSON array; its numbers to six digits, which is much more than was heard."""
-    if place is None:
-        return None
+def place_row(key: TagKey, place: PlaceRecord) -> tuple[object, ...]:
+    """A row of the table `places`; numbers to six digits, which is much more than was heard."""
     heard = [
-        [float(f"{value:.6g}") if isinstance(value, float) else value for value in astuple(each)]
+        [float(f"{value:.6g}") if isinstance(value, float) else value for value in _of_heard(each)]
         for each in place.heard
     ]
-    return json.dumps(
+    text = json.dumps(
         [place.own, place.since_utc_us, place.followed_from, place.as_before, heard], separators=(",", ":")
     )
+    return key_epc(key), key_bits(key), text
 
 
 def item_row(record: ItemRecord) -> tuple[object, ...]:
@@ -94,7 +98,6 @@ def item_row(record: ItemRecord) -> tuple[object, ...]:
         record.carried,
         record.unproven,
         record.exited,
-        _place_text(record.place),
     )
 
 

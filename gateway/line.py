@@ -11,8 +11,9 @@ from gateway.checkpoint import Checkpoint, Learnt
 from gateway.domain.agreement import Agreement, Disagreement
 from gateway.domain.delta import Step
 from gateway.domain.inventory import TICK_US, Inventory
-from gateway.domain.items import Transition
+from gateway.domain.items import Item, Transition
 from gateway.domain.params import Bin
+from gateway.domain.records import ItemRecord
 from gateway.domain.recount import Recount
 from gateway.domain.shelves import Shelves
 from gateway.domain.stock import Stock
@@ -136,9 +137,15 @@ class Line:
                 await self._commit(self._commit_of(learnt))
 
     def _commit_of(self, learnt: Learnt) -> Commit:
+        utc_us = self._clock.utc_us()
+        return Commit(
+            utc_us, items=self._records(learnt.items), pools=learnt.pools, zones=learnt.zones, shop=learnt.shop
+        )
+
+    def _records(self, items: Mapping[Item, bool]) -> list[ItemRecord]:
+        """Those that are True with what speaks for their place."""
         now_us, utc_us = self._clock.monotonic_us(), self._clock.utc_us()
-        items = [self.inventory.record(item, now_us, utc_us) for item in learnt.items]
-        return Commit(utc_us, items=items, pools=learnt.pools, zones=learnt.zones, shop=learnt.shop)
+        return [self.inventory.record(item, now_us, utc_us, place=place) for item, place in items.items()]
 
     def _look(self, now_us: int) -> None:
         """Which bins can be relied upon now."""
@@ -190,9 +197,8 @@ class Line:
         for confirmed in self.stock.confirm(self.inventory.zones.values(), now_us):
             steps.extend(confirmed.split())
         forgotten, self.inventory.forgotten = self.inventory.forgotten, []
-        changed = dict.fromkeys(made.item for made in transitions)
         items, pools, taught, shop = self._checkpoint.due(now_us)
-        changed.update(dict.fromkeys(items))
+        changed = items | dict.fromkeys((made.item for made in transitions), True)
         learnt = [name for name in self._unlearnt if not self.inventory.zones[name].learning]
         dropped_zones = self.remembered.difference(self.inventory.zones)
         self.remembered -= dropped_zones
@@ -202,7 +208,7 @@ class Line:
             commit = Commit(
                 utc_us,
                 steps,
-                [self.inventory.record(item, now_us, utc_us) for item in changed],
+                self._records(changed),
                 forgotten,
                 learnt,
                 bins=bins,

@@ -7,8 +7,11 @@ from gateway.domain.records import ItemRecord
 from gateway.domain.zones import US_PER_S, LiveZone
 
 
-def record_item(item: Item, shift_us: int) -> ItemRecord:
-    """An item as the ledger keeps it; UTC is `shift_us` more than the gateway's own clock."""
+def record_item(item: Item, shift_us: int, *, place: bool) -> ItemRecord:
+    """An item as the ledger keeps it, with its `place` or without.
+
+    UTC is `shift_us` more than the gateway's own clock.
+    """
     return ItemRecord(
         key=item.keys[0],
         gtin=item.identity.gtin,
@@ -24,7 +27,7 @@ def record_item(item: Item, shift_us: int) -> ItemRecord:
         carried=item.carried,
         unproven=item.unproven,
         exited=item.exited.id if item.exited else None,
-        place=item.location.record(shift_us),
+        place=item.location.record(shift_us) if place else None,
     )
 
 

@@ -385,6 +385,6 @@ class Inventory:
         """What the whole shop has taught, as the ledger keeps it."""
         return self._hopes.record(self._hearing.motion.usual_db)
 
-    def record(self, item: Item, now_us: int, utc_now_us: int) -> ItemRecord:
-        """An item as the ledger keeps it."""
-        return record_item(item, utc_now_us - now_us)
+    def record(self, item: Item, now_us: int, utc_now_us: int, *, place: bool = True) -> ItemRecord:
+        """An item as the ledger keeps it, with what speaks for its `place` or without."""
+        return record_item(item, utc_now_us - now_us, place=place)

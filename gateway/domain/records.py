@@ -42,8 +42,8 @@ class PlaceRecord:
 class ItemRecord:
     """An item at rest. Times are UTC (microseconds); `silence_s` is what its zone's clock had already counted,
     `longest_s` the longest silence beyond its pace that it has come back from. `carried`: it was when it was read
-    last; `unproven`: it counts by one read; `exited`: the door or till that it left by. No `place` is known of an item
-    that another version has written.
+    last; `unproven`: it counts by one read; `exited`: the door or till that it left by. Without a `place` the
+    ledger keeps what it has of that.
     """
 
     key: TagKey

@@ -1,7 +1,14 @@
--- The door or till that an item left by; and what speaks for its place (a JSON array: its zone, since when in UTC
--- microseconds, the zone that it followed others out of, how much of it takes it back, and what each zone hears of it).
+-- The door or till that an item left by.
 ALTER TABLE items ADD COLUMN exited TEXT;
-ALTER TABLE items ADD COLUMN place TEXT CHECK (place IS NULL OR json_valid(place));
+
+-- What speaks for the place of an item (a JSON array: its zone, since when in UTC microseconds, the zone that it followed
+-- others out of, how much of it takes it back, and what each zone hears of it). Written more rarely than the items.
+CREATE TABLE places (
+    epc BLOB NOT NULL,
+    bits INTEGER NOT NULL,
+    place TEXT NOT NULL CHECK (json_valid(place)),
+    PRIMARY KEY (epc, bits)
+) STRICT, WITHOUT ROWID;
 
 -- What all items of a zone have taught: how alike looks are by how far they lie apart (JSON arrays of dB squared), and
 -- how many were moved to another zone in so many seconds of looking.

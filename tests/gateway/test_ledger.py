@@ -227,8 +227,8 @@ async def test_a_statement_that_fails_leaves_the_file_as_it_was(path: Path) -> N
             assert len(statements) < broken
             break
         assert [one.seq for one in numbered] == [3, 4]
-        # BEGIN, deltas, stock twice, items twice, learnt zones, the position, COMMIT.
-        assert broken - 1 == 9
+        # BEGIN, deltas, stock twice, items twice, places, learnt zones, the position, COMMIT.
+        assert broken - 1 == 10
         assert ledger.position.acknowledged == 2
 
 
@@ -607,7 +607,14 @@ async def test_what_speaks_for_the_place_of_an_item_is_kept(path: Path) -> None:
     kept = replace(lying, place=PlaceRecord("floor", NOW_US, None, 0.0, (own, rounded)))
     async with life(path) as ledger:
         assert await ledger.items() == [kept, following, left, record(4)]
-    assert ledger_file.read_item(path, GTIN, "2") == following
+        await ledger.commit(Commit(items=[replace(lying, silence_s=7.0, place=None)], forgotten=[left.key]))
+        assert await ledger.items() == [replace(kept, silence_s=7.0), following, record(4)]
+        group = [Commit(items=[replace(following, place=following.place)]), Commit(items=[record(2)])]
+        await asyncio.gather(*map(ledger.submit, group))
+        assert (await ledger.items())[1] == following
+    assert ledger_file.read_item(path, GTIN, "2") == record(2)
+    with as_technician(path) as connection:
+        assert connection.execute("SELECT count(*) FROM places").fetchone() == (2,)
 
 
 def zone_record(zone: str, moved: float = 2.5) -> ZoneRecord:

@@ -11,7 +11,7 @@ import pytest
 from gateway import checkpoint
 from gateway import line as module
 from gateway.alerts import AlertBoard, AlertKind
-from gateway.checkpoint import CHECKPOINT_SILENCE_S, CHECKPOINT_US
+from gateway.checkpoint import CHECKPOINT_SILENCE_S, CHECKPOINT_US, PLACE_MINUTES, PLACE_US
 from gateway.domain.inventory import TICK_US
 from gateway.domain.params import Bin, Precedence, ShelfParams
 from gateway.domain.presence import Presence
@@ -283,6 +283,30 @@ async def test_a_clean_stop_writes_all_that_was_learnt(tmp_path: Path, monkeypat
         assert await test.ledger.shop() is not None
         assert [zone.zone for zone in await test.ledger.zones()] == ["a"]
         assert await test.agrees() == {(GTINS[0], "a"): 5}
+
+
+async def test_what_speaks_for_a_place_is_written_every_ten_minutes(tmp_path: Path) -> None:
+    async with bench(tmp_path) as test:
+        test.line._checkpoint.begin(test.clock.now_us)
+        await test.read_for(5, 1, tag(1))
+        (new,) = await test.ledger.items()
+        await test.read_for(CHECKPOINT_US / US_PER_S, 1, tag(1))
+        assert (await test.ledger.items())[0].place != new.place  # what is new here has much to learn
+        await test.read_for(PLACE_US / US_PER_S, 1, tag(1))
+        written = 0
+        (before,) = await test.ledger.items()
+        for _ in range(2 * PLACE_MINUTES):
+            await test.read_for(CHECKPOINT_US / US_PER_S, 1, tag(1))
+            (now,) = await test.ledger.items()
+            written += now.place != before.place
+            before = now
+        assert written == 2
+        await test.wait(2 * PLACE_US / US_PER_S)  # in silence nothing new is heard, though the silence is written
+        (silent,) = await test.ledger.items()
+        await test.wait(PLACE_US / US_PER_S)
+        (later,) = await test.ledger.items()
+        assert later.place == silent.place
+        assert later.silence_s > silent.silence_s
 
 
 async def test_what_a_zone_has_taught_is_written_where_it_has_changed(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_reader_that_is_back_first_takes_nothing_over() -> None:
 
 def test_zones_that_are_no_more_have_heard_nothing() -> None:
     shop = heard_everywhere()
-    record = record_item(shop.item(1), SHIFT_US)
+    record = record_item(shop.item(1), SHIFT_US, place=True)
     after = Shop({"b": RACK})
     item = item_of(record, after.zones, -SHIFT_US, 0)
     assert [evidence.zone.id for evidence in item.location.evidence] == ["b"]
