@@ -9,7 +9,7 @@ All times are seconds on the zone's own clock, so an outage is no silence.
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -30,7 +30,8 @@ ENOUGH = 4.0
 # Before anything is learnt: a silence an item and so many seconds, as if that had been seen so often ...
 FIRST_PERIOD_S = 600.0
 FIRST_SILENCES = 2.0
-# ... whose tail is this long (people stand before a rack for minutes), as sure as this many examples make it.
+# ... whose tail is this long (people stand before a rack for minutes), or as long as the threshold that it begins at
+# (what has gone on for an hour may go on for another), as sure as this many examples make it.
 FIRST_EXCESS_S = 300.0
 FIRST_EXAMPLES = 3.0
 # ... and items that leave unseen: after `unseen_stay_s`, as if that had been seen for so long of looking at items (of a
@@ -41,7 +42,7 @@ CARRIED_STAY_S = 1_800.0
 # Where surely (by so many standard errors) so many of a zone's items leave within so long, as many of its departures
 # may be wrong, up to half: there, waiting longer errs more than it saves.
 SOON_S = 7_200.0
-SURE_ERRORS = 2.0
+SURE_ERRORS = 1.5
 MOST_SHARE = 0.5
 # ... and there the longest silences are taken for so much heavier than the shorter ones at most, until more is known.
 HEAVIER = 2.0
@@ -60,6 +61,74 @@ def unexplained_s(pace_s: float, reads: float) -> float:
     return max(SHORTEST_S, UNEXPLAINED_PACES * pace_s, uncertain_s)
 
 
+class FarTail:
+    """How long silences go on, by all that ended in the `pools` of a zone (but for those that were being carried).
+
+    A body and a parked trolley stay as long whatever is behind them. How often a tag is read tells how often it falls
+    silent, but of one that is silent for long it no longer tells when it will be read again. So a pool's silences count
+    for all the pools from where they are four more of its paces long: that is no chance.
+    """
+
+    __slots__ = ("_goes_on", "_over", "_over_s")
+
+    def __init__(self, pools: Iterable["Silences"], elapsed_s: float = 0.0) -> None:
+        count, kept = len(THRESHOLDS_S), _kept(elapsed_s)
+        self._over, self._over_s, passed = [0.0] * count, [0.0] * count, [0.0] * count
+        for pool in pools:
+            over, over_s = pool.beyond
+            for number in range(pool.shares_from, count):
+                self._over[number] += kept * over[number]
+                self._over_s[number] += kept * over_s[number]
+                if number + 1 < count:
+                    passed[number] += kept * over[number + 1]
+        # Of those beyond each threshold, the share that goes beyond the next.
+        self._goes_on = [
+            (after + FIRST_SILENCES) / (before + FIRST_SILENCES)
+            for before, after in zip(self._over, passed, strict=True)
+        ]
+
+    def lasting(self, number: int, excess_s: float) -> float:
+        """The share that reaches `excess_s` of those beyond a threshold; 0 where it knows of none much longer."""
+        share, top = 1.0, number
+        while self._knows(top + 1) and THRESHOLDS_S[top + 1] <= excess_s:
+            share *= self._goes_on[top]
+            top += 1
+        if top == number:
+            return 0.0
+        shape, scale_s = self._tail(top)
+        return float(share * (1.0 + (excess_s - THRESHOLDS_S[top]) / scale_s) ** -shape)
+
+    def until(self, number: int, share: float) -> float:
+        """The silence that this share of those beyond a threshold reaches; 0 where it knows of none much longer."""
+        left, top = share, number
+        while self._knows(top + 1) and left <= self._goes_on[top]:
+            left /= self._goes_on[top]
+            top += 1
+        if top == number:
+            return 0.0
+        shape, scale_s = self._tail(top)
+        return float(THRESHOLDS_S[top] + scale_s * (left ** (-1.0 / shape) - 1.0))
+
+    def _knows(self, number: int) -> bool:
+        return number < len(THRESHOLDS_S) and self._over[number] >= ENOUGH
+
+    def _tail(self, number: int) -> tuple[float, float]:
+        return _lomax(max(FIRST_EXCESS_S, THRESHOLDS_S[number]), self._over[number], self._over_s[number])
+
+
+def _kept(elapsed_s: float) -> float:
+    """What is left after so long of what was learnt before."""
+    return math.exp2(-elapsed_s / HALF_LIFE_S)
+
+
+def _lomax(first_s: float, over: float, beyond_s: float) -> tuple[float, float]:
+    """Shape and scale (s) of what goes beyond a threshold, where `over` silences did by so much in all.
+
+    The mean is scale / (shape - 1): `first_s` before anything is learnt.
+    """
+    return FIRST_EXAMPLES + over, (FIRST_EXAMPLES - 1.0) * first_s + beyond_s
+
+
 class Silences:
     """Those of the `items` of one zone that are read about as often: the silences that ended, and the leavers.
 
@@ -71,6 +140,7 @@ class Silences:
     """
 
     __slots__ = (
+        "_far",
         "_first_s",
         "_lost",
         "_many_leave",
@@ -89,13 +159,19 @@ class Silences:
         "pace_s",
         "patience_s",
         "saved",
+        "shares_from",
     )
 
     def __init__(self, pace_s: float, *, carried: bool = False) -> None:
         self.pace_s = pace_s
         self.carried = carried
         self.items = 0
-        self._first_s = max(FIRST_EXCESS_S, 2.0 * pace_s)
+        # Paces of a pool differ by a factor of four: this is in their middle.
+        usual_pace_s = 2.0 * pace_s
+        self._first_s = max(FIRST_EXCESS_S, usual_pace_s)
+        # From this threshold on (its number) its pace no longer matters to how its silences go on.
+        self.shares_from = bisect_left(THRESHOLDS_S, UNEXPLAINED_PACES * usual_pace_s)
+        self._far: FarTail | None = None
         # Ended silences that went beyond each threshold, and by how much in all.
         self._over = [0.0] * len(THRESHOLDS_S)
         self._over_s = [0.0] * len(THRESHOLDS_S)
@@ -121,6 +197,11 @@ class Silences:
                 return
             self._over[number] += 1.0
             self._over_s[number] += excess_s - threshold_s
+
+    @property
+    def beyond(self) -> tuple[Sequence[float], Sequence[float]]:
+        """The ended ones that went beyond each of THRESHOLDS_S, and by how many seconds in all."""
+        return self._over, self._over_s
 
     @property
     def _is_blank(self) -> bool:
@@ -149,7 +230,8 @@ class Silences:
         """How often a present item falls silent for `excess_s` more than its pace explains, 1/s.
 
         Above the highest threshold that enough silences went beyond, the tail is exponential with a mean that is not
-        known exactly: a Lomax (Pareto II) distribution, the heavier the less was seen.
+        known exactly: a Lomax (Pareto II) distribution, the heavier the less was seen. Where all pools of the zone
+        together know how silences go on from there, theirs holds if it is the heavier one.
         """
         number = 0
         for other in range(1, len(THRESHOLDS_S)):
@@ -158,6 +240,8 @@ class Silences:
             number = other
         shape, scale_s = self._tail(number)
         beyond = (1.0 + (excess_s - THRESHOLDS_S[number]) / scale_s) ** -shape
+        if self._far is not None:
+            beyond = max(beyond, self._far.lasting(number, excess_s))
         return float(self.begins_per_s() * self._shares[number] * beyond)
 
     def reckon(
@@ -167,17 +251,21 @@ class Silences:
         waiting_s: Sequence[float],
         soon: float = 0.0,
         alike: Iterable["Silences"] = (),
+        far: FarTail | None = None,
     ) -> None:
         """After `elapsed_s` more: how long to be patient from now on.
 
         `waiting_s` are the unexplained silences that go on; each adds to the leavers by how likely it is one, and by
         how likely it is none to what silences of those that stay are like. `soon` is the zone's `leave_soon`; `alike`
-        are other pools whose items leave as often.
+        are other pools whose items leave as often, `far` is what the long silences of all of them are like.
         """
         if self._is_blank and params is self._reckoned_for:
             return
         self._reckoned_for = params
         self._forget(elapsed_s)
+        share = params.carried_share if self.carried else params.false_share
+        self._many_leave = soon > share
+        self._far = None if self._many_leave else far
         first_stay_s = CARRIED_STAY_S if self.carried else params.unseen_stay_s
         first_looked_s = min(first_stay_s, FIRST_LOOKED_S)
         first_leavers = first_looked_s / first_stay_s
@@ -196,8 +284,6 @@ class Silences:
         self.leave_rate = leavers / looked_s
         never_per_s = params.false_departures / 10_000 / SECONDS_PER_DAY
         # Whole milliseconds: sums that were added up in other portions must not ring at another tick.
-        share = params.carried_share if self.carried else params.false_share
-        self._many_leave = soon > share
         self.patience_s = round(self._until(max(never_per_s, max(share, soon) * self.leave_rate)), 3)
 
     def _leaves(self, waiting_s: Sequence[float]) -> list[float]:
@@ -236,23 +322,22 @@ class Silences:
         if start <= per_s:
             return 0.0
         shape, scale_s = self._tail(number)
-        return float(THRESHOLDS_S[number] + scale_s * ((start / per_s) ** (1.0 / shape) - 1.0))
+        until_s = float(THRESHOLDS_S[number] + scale_s * ((start / per_s) ** (1.0 / shape) - 1.0))
+        return until_s if self._far is None else max(until_s, self._far.until(number, per_s / start))
 
     def _tail(self, number: int) -> tuple[float, float]:
         """Shape and scale (s) of what goes beyond a threshold."""
-        first_s = self._first_s
+        first_s = max(self._first_s, THRESHOLDS_S[number])
         if number and self._many_leave:
-            shape, scale_s = self._lomax(number - 1, first_s)
-            first_s = min(first_s, HEAVIER * scale_s / (shape - 1.0))
+            shape, scale_s = self._lomax(number - 1, self._first_s)
+            first_s = min(self._first_s, HEAVIER * scale_s / (shape - 1.0))
         return self._lomax(number, first_s)
 
     def _lomax(self, number: int, first_s: float) -> tuple[float, float]:
-        """The same, with a mean of `first_s` before anything is learnt; the mean is scale / (shape - 1)."""
-        beyond_s = self._over_s[number] + self._ongoing_s[number]
-        return FIRST_EXAMPLES + self._over[number], (FIRST_EXAMPLES - 1.0) * first_s + beyond_s
+        return _lomax(first_s, self._over[number], self._over_s[number] + self._ongoing_s[number])
 
     def _forget(self, elapsed_s: float) -> None:
-        kept = math.exp2(-elapsed_s / HALF_LIFE_S)
+        kept = _kept(elapsed_s)
         self._over = [over * kept for over in self._over]
         self._over_s = [over_s * kept for over_s in self._over_s]
         self._lost *= kept

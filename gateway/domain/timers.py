@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED, Presence
-from gateway.domain.silence import Silences, leave_soon
+from gateway.domain.silence import FarTail, Silences, leave_soon
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # A missing item is looked at again after so long, or after this share of its silence.
@@ -126,6 +126,10 @@ def reckon(zones: Mapping[str, LiveZone], missing: Iterable[Item], since_s: floa
         soon = leave_soon(zone.silences)
         # Whoever takes things does not ask how often they are read; those that are being carried are another matter.
         resting = [pool for pool in zone.silences if not pool.carried]
+        far = FarTail(resting, elapsed_s)
         for pool in zone.silences:
-            alike = () if pool.carried else (other for other in resting if other is not pool)
-            pool.reckon(zone.params.presence, elapsed_s, waiting.get(pool, ()), soon, alike)
+            rule, waiting_s = zone.params.presence, waiting.get(pool, ())
+            if pool.carried:
+                pool.reckon(rule, elapsed_s, waiting_s, soon)
+            else:
+                pool.reckon(rule, elapsed_s, waiting_s, soon, (other for other in resting if other is not pool), far)

@@ -20,6 +20,7 @@ from gateway.domain.silence import (
     SHORTEST_S,
     THRESHOLDS_S,
     UNEXPLAINED_PACES,
+    FarTail,
     Silences,
     leave_soon,
     new_pools,
@@ -147,12 +148,12 @@ def reckoned(pools: tuple[Silences, ...]) -> tuple[Silences, ...]:
 
 
 def test_few_leavers_say_nothing_of_how_many_leave() -> None:
-    assert leave_soon(new_pools()) == leave_soon(busy(leavers=4)) == 0.0
+    assert leave_soon(new_pools()) == leave_soon(busy(leavers=2)) == 0.0
 
 
 def test_the_share_that_leaves_is_that_of_the_whole_zone_less_what_is_not_sure() -> None:
     # 200 items for two hours, of which a little has faded.
-    assert leave_soon(busy(leavers=36)) == pytest.approx((36 - 2 * 6) / 200, rel=0.05)
+    assert leave_soon(busy(leavers=36)) == pytest.approx((36 - 1.5 * 6) / 200, rel=0.05)
     assert leave_soon(busy(leavers=100_000)) == MOST_SHARE
 
 
@@ -278,6 +279,101 @@ def test_what_happens_less_often_than_asked_needs_no_patience() -> None:
 def highest_believed_s(ended: list[float]) -> float:
     """The threshold that the tail starts at which long silences are judged by."""
     return max(at_s for at_s in THRESHOLDS_S if not at_s or sum(one >= at_s for one in ended) >= ENOUGH)
+
+
+# -- what pools know together ---------------------------------------------------------------------------------
+
+
+def taught_alike(silences: Iterable[float], pace_s: float = PACES_S[0]) -> Silences:
+    """A pool that has looked at its items for half a day and knows nothing of others yet."""
+    pool = Silences(pace_s)
+    pool.items = ITEMS
+    pool.reckon(RULE, SECONDS_PER_DAY / 2, ())
+    for excess_s in silences:
+        pool.ended(excess_s)
+    return pool
+
+
+def until_s(pool: Silences, *others: Silences, soon: float = 0.0) -> float:
+    """Its patience among these."""
+    pool.reckon(RULE, 0.0, (), soon, others, FarTail([pool, *others]))
+    return pool.patience_s
+
+
+def mixed_s(rng: random.Random) -> float:
+    """A hand for a minute in the mean; one in ten is a trolley for ten."""
+    return rng.expovariate(1 / 600 if rng.random() < 0.1 else 1 / 60)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_trolleys_that_only_other_pools_have_seen_are_waited_for(seed: int) -> None:
+    rng = random.Random(seed)
+    often = taught_alike(rng.expovariate(1 / 60) for _ in range(300))
+    rarely = taught_alike((mixed_s(rng) for _ in range(3_000)), PACES_S[1])
+    alone_s, together_s = until_s(often), until_s(often, rarely)
+    begins_per_s = often.begins_per_s()
+
+    def too_often(patience_s: float) -> float:
+        truth = 0.9 * math.exp(-patience_s / 60) + 0.1 * math.exp(-patience_s / 600)
+        return begins_per_s * truth / never_per_s(often)
+
+    assert too_often(alone_s) > 10
+    assert 1 / 100 < too_often(together_s) < 5
+
+
+def test_who_was_looked_at_for_long_is_not_hurried_by_the_others() -> None:
+    rng = random.Random(1)
+    often = taught_alike(mixed_s(rng) for _ in range(3_000))
+    calm = taught_alike([40.0] * 1_000, PACES_S[1])
+    assert until_s(often, calm) >= until_s(often)
+
+
+@pytest.mark.parametrize(("excess_s", "told"), [(200.0, False), (2_000.0, True)])
+def test_silences_that_their_own_pace_explains_tell_nothing_of_other_paces(excess_s: float, *, told: bool) -> None:
+    often = taught_alike([20.0, 100.0, 600.0] * 4 + [1.0] * 1_000)
+    rarely = taught_alike([excess_s] * 100, PACES_S[2])
+    assert 200.0 < UNEXPLAINED_PACES * 2 * PACES_S[2] < 2_000.0
+    assert (until_s(often, rarely) > until_s(often)) is told
+
+
+def test_where_many_leave_nobody_waits_for_what_others_have_seen() -> None:
+    rng = random.Random(1)
+    often = taught_alike(rng.expovariate(1 / 60) for _ in range(300))
+    rarely = taught_alike((mixed_s(rng) for _ in range(3_000)), PACES_S[1])
+    assert until_s(often, rarely) > until_s(often)
+    assert until_s(often, rarely, soon=0.1) < until_s(often)
+    often.reckon(RULE, 0.0, (), 0.1, [rarely])
+    assert often.patience_s == until_s(often, rarely, soon=0.1)
+
+
+@given(st.lists(lengths, min_size=20, max_size=100), st.floats(1.0, 20_000.0))
+def test_what_pools_know_together_answers_both_questions_alike(ended: list[float], further_s: float) -> None:
+    far = FarTail([taught_alike(ended, 0.0), taught_alike([10.0], PACES_S[0])])
+    excess_s = highest_believed_s(ended) + further_s
+    share = far.lasting(0, excess_s)
+    if highest_believed_s(ended):
+        assert 0.0 < share < 1.0
+        assert far.until(0, share) == pytest.approx(excess_s, rel=1e-6)
+    else:
+        assert (share, far.until(0, 1e-9)) == (0.0, 0.0)
+
+
+def test_what_pools_know_together_fades_as_what_each_knows() -> None:
+    pools = [taught_alike([100.0, 1_000.0] * 20, pace_s) for pace_s in PACES_S[:3]]
+    before = FarTail(pools, HOUR_S)
+    for pool in pools:
+        pool.reckon(RULE, HOUR_S, ())
+    after = FarTail(pools)
+    for excess_s in (100.0, 1_000.0, 10_000.0):
+        assert before.lasting(1, excess_s) == pytest.approx(after.lasting(1, excess_s))
+
+
+@pytest.mark.parametrize("threshold_s", THRESHOLDS_S[1:])
+def test_the_longer_silences_get_the_longer_they_may_go_on(threshold_s: float) -> None:
+    number = THRESHOLDS_S.index(threshold_s)
+    shape, scale_s = learnt([threshold_s] * 4)._tail(number)
+    assert scale_s / (shape - 1.0) >= threshold_s / 3
+    assert learnt([threshold_s] * 4).patience_s > 3 * threshold_s
 
 
 # -- learning -------------------------------------------------------------------------------------------------
