@@ -31,7 +31,7 @@ def record_item(item: Item, shift_us: int, *, place: bool) -> ItemRecord:
     )
 
 
-def item_of(record: ItemRecord, zones: Mapping[str, LiveZone], shift_us: int, lived_us: int) -> Item:
+def item_of(record: ItemRecord, zones: Mapping[str, LiveZone], shift_us: int, lived_us: int, now_us: int) -> Item:
     """The item of an earlier life, which ended at `lived_us`; it is in no zone yet, and what it has heard of zones that
     are none of `zones` is left out. The gateway's own clock is `shift_us` more than UTC.
     """
@@ -48,7 +48,7 @@ def item_of(record: ItemRecord, zones: Mapping[str, LiveZone], shift_us: int, li
     item.exited = zones.get(record.exited) if record.exited is not None else None
     item.location.set_pace(pace_s(record.read_chance))
     if record.place is not None:
-        item.location.restore(record.place, zones, shift_us, lived_us)
+        item.location.restore(record.place, zones, shift_us, lived_us, now_us)
     return item
 
 

@@ -337,7 +337,7 @@ class Inventory:
             self._hopes.settle()
         # `missing` and `departed` are kept in the order of change.
         for record in sorted(records, key=lambda record: record.changed_utc_us):
-            item = item_of(record, self.zones, shift_us, lived_us)
+            item = item_of(record, self.zones, shift_us, lived_us, now_us)
             is_stock = self._identify(key_epc(record.key), key_bits(record.key)) is not None
             self._items[item.identity] = item
             if is_stock:

@@ -269,9 +269,14 @@ class Location:
             heard=tuple(evidence.record() for evidence in self.evidence),
         )
 
-    def restore(self, record: PlaceRecord, zones: Mapping[str, LiveZone], shift_us: int, lived_us: int) -> None:
+    def restore(
+        self, record: PlaceRecord, zones: Mapping[str, LiveZone], shift_us: int, lived_us: int, now_us: int
+    ) -> None:
         """Go on with what an earlier life had heard, which ended at `lived_us`; of zones that there are no more,
         nothing. The gateway's own clock is `shift_us` more than UTC.
+
+        The longer nobody looked, the sooner what was heard before gives way to what is heard now: it may have been
+        carried meanwhile.
         """
         self.evidence = ()
         for heard in record.heard:
@@ -281,7 +286,9 @@ class Location:
         if own is not None:
             self.own = self.of(own)
             self.memory_s = own.params.presence.memory_s
-            self.since_us = record.since_utc_us + shift_us
+            memory_us = self.memory_s * US_PER_S
+            age_us = min(2.0 * memory_us, max(0, lived_us - record.since_utc_us - shift_us))
+            self.since_us = now_us - int(age_us * memory_us / (memory_us + max(0, now_us - lived_us)))
         if followed_from is not None:
             self.followed_from, self.as_before = followed_from, record.as_before
 
