@@ -109,7 +109,7 @@ def _moves(bounds: dict[str, Any]) -> list[str]:
     lines = [f"another zone takes it over when {enough}"]
     if bounds["followed_from"] is not None:
         lines.append(
-            "it came with others of its product:"
+            "it went where others of its product went, or are:"
             f" {bounds['followed_from']} takes it back when its evidence is {bounds['as_before']:.3g}"
         )
     return lines

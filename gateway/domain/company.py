@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from gateway.domain.homes import Homes
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
@@ -38,6 +39,9 @@ SILENT_TIMES = 2.0
 AWAITED_US = 600 * US_PER_S
 # For as long whoever is heard follows where its reads speak by so much (nats) for its having gone.
 LATE_NATS = 2.0
+# An item that followed others may be heard as well as this by the zone that it left (a share of what that used to hear)
+# before it is taken to be there still.
+AS_BEFORE = 1 / 3
 # An item that was itself moved so lately has told where it is.
 SETTLED_US = 120 * US_PER_S
 # They had not gone when so many of the followers, and such a share of them, were found where they had been.
@@ -124,26 +128,15 @@ class Wave:
 class Company:
     """Who went where of late, and who is left."""
 
-    __slots__ = ("_there", "_waves", "due_us", "products")
+    __slots__ = ("_homes", "_waves", "due_us", "products")
 
-    def __init__(self) -> None:
-        # In the order in which they came: what follows from it must be the same in every run.
-        self._there: dict[tuple[str, str], dict[Item, None]] = {}
+    def __init__(self, homes: Homes) -> None:
+        self._homes = homes
         self._waves: dict[Way, Wave] = {}
         self.due_us: float = math.inf
         """When those that are silent are looked through next; infinite where nobody went of late."""
         self.products: set[str] = set()
         """The GTINs of those that went of late."""
-
-    def settle(self, item: Item, left: LiveZone | None, entered: LiveZone | None) -> None:
-        """The item has left a zone for another one; None: it is in none."""
-        gtin = item.identity.gtin
-        if left is not None and (there := self._there.get((gtin, left.id))) is not None:
-            there.pop(item, None)
-            if not there:
-                del self._there[gtin, left.id]
-        if entered is not None:
-            self._there.setdefault((gtin, entered.id), {})[item] = None
 
     def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> None:
         """The item's own reads say that it went."""
@@ -199,13 +192,13 @@ class Company:
     def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
         for way, wave in list(self._waves.items()):
             if wave.is_mistaken:
-                for item in list(self._there.get((way.gtin, way.entered.id), ())):
+                for item in list(self._homes.of(way.gtin, way.entered)):
                     if item.location.followed_from is way.left:
                         yield item, way.entered, way.left
                 # Not before all of them are back: this look may be too short for that.
                 del self._waves[way]
                 continue
-            there = self._there.get((way.gtin, way.left.id), {})
+            there = self._homes.of(way.gtin, way.left)
             wave.look(way, there, now_us)
             if wave.is_over(now_us):
                 del self._waves[way]

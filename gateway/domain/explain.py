@@ -44,8 +44,8 @@ class Bounds:
     """What its zone asks for. Silences in seconds.
 
     So many `nats` of another zone move it (0: none do), or `margin` times the evidence of its own zone, either for
-    `dwell_s`. `followed_from`: the zone out of which it followed others; that one takes it back from so much
-    evidence (`as_before`) on.
+    `dwell_s`. `followed_from`: the zone that it left to be with others of its product; that one takes it back from so
+    much evidence (`as_before`) on.
 
     `silence_s` is counted only while the whole zone is looked at (`counting`); `deaf` are the antennas that are up and
     suddenly hear nothing. `leaves_silent`: silence of `departed_after_s` is leaving; elsewhere it is first missing.

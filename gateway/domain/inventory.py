@@ -9,8 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gateway.domain.atrest import item_of, lived_utc_us, record_item
-from gateway.domain.company import Company
+from gateway.domain.company import AS_BEFORE, Company
 from gateway.domain.hearing import Hearing
+from gateway.domain.homes import TAKEN_BACK, Homes
 from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition
 from gateway.domain.newcomers import Hopes, Newcomers
 from gateway.domain.presence import COUNTED, Presence
@@ -50,7 +51,8 @@ class Inventory:
         self._timers = Timers(self.zones.values())
         self._hopes = Hopes()
         self._newcomers = Newcomers(self.zones.values(), self._hopes)
-        self._company = Company()
+        self._homes = Homes()
+        self._company = Company(self._homes)
         self._reckon_due_us = RECKON_US
 
     def __len__(self) -> int:
@@ -186,22 +188,27 @@ class Inventory:
             zone.moved += 1.0
             self._company.went(item, zone, best, now_us)
             made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
-        elif (called := self._called(item, zone, now_us)) is not None:
-            made.append(self._follow(item, zone, called, now_us))
+        elif len(item.location.evidence) > 1 and (joined := self._join(item, zone, now_us)) is not None:
+            made.append(joined)
         elif item.presence is Presence.MISSING:
             made.append(self._settle(item, Presence.PRESENT, zone, Cause.CONFIRMED, now_us))
 
-    def _called(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
-        """The zone that it has followed others to; an item that only `zone` has ever read has not."""
-        if len(item.location.evidence) == 1:
-            return None
+    def _join(self, item: Item, zone: LiveZone, now_us: int) -> Transition | None:
+        """An item that other zones than `zone` have read, too, goes where others of its product went, or are."""
         self._company.hear(item, zone, now_us)
-        return self._company.calls(item, zone, now_us) if item.identity.gtin in self._company.products else None
+        if item.identity.gtin in self._company.products:
+            called = self._company.calls(item, zone, now_us)
+            if called is not None:
+                return self._follow(item, zone, called, now_us)
+        home = self._homes.calls(item, zone, now_us)
+        if home is None:
+            return None
+        return self._settle(item, Presence.PRESENT, home, Cause.MOVED, now_us, taken_back=TAKEN_BACK)
 
     def _follow(self, item: Item, left: LiveZone, zone: LiveZone, now_us: int) -> Transition:
         """It went where others of its product went, though its own reads do not say so (yet)."""
         self._company.follow(item, left, zone)
-        return self._settle(item, Presence.PRESENT, zone, Cause.MOVED, now_us, followed=True)
+        return self._settle(item, Presence.PRESENT, zone, Cause.MOVED, now_us, taken_back=AS_BEFORE)
 
     @staticmethod
     def _is_proven(item: Item, zone: LiveZone) -> bool:
@@ -229,13 +236,13 @@ class Inventory:
         cause: Cause,
         now_us: int,
         *,
-        followed: bool = False,
+        taken_back: float = 0.0,
     ) -> Transition:
         """The one place where an item changes: its state, its timer, and the lists it stands in."""
         transition = Transition(item, item.presence, item.zone, presence, zone, cause)
         if zone is not None and zone is not item.zone:
             item.seen_clock_s = zone.clock_s
-            item.location.settle(zone, now_us, followed=followed)
+            item.location.settle(zone, now_us, taken_back=taken_back)
             if cause is Cause.MOVED or zone.params.presence.leaves_silent:
                 # How often it is read, and how long it is silent, is another matter there.
                 item.longest_s = 0.0
@@ -243,7 +250,7 @@ class Inventory:
             if zone.params.presence.leaves_silent:
                 item.expect(DOOR_CHANCE)
         if zone is not item.zone:
-            self._company.settle(item, item.zone, zone)
+            self._homes.settle(item, item.zone, zone)
         item.presence, item.zone, item.changed_us = presence, zone, now_us
         item.find_pool()
         self.missing.pop(item, None)
@@ -357,7 +364,7 @@ class Inventory:
                     self.missing[item] = None
                 if item.location.own is None or item.location.own.zone is not item.zone:
                     item.location.settle(item.zone, now_us)
-                self._company.settle(item, None, item.zone)
+                self._homes.settle(item, None, item.zone)
                 item.find_pool()
         # How long to be patient follows from the pools and those that are silent in them: all of them are needed.
         reckon(self.zones, self.missing, 0.0)

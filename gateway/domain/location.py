@@ -26,9 +26,6 @@ SURE_ERRORS = 2.0
 GONE_NATS = 3.0
 # ... to which what that zone hears adds so much at most: when bodies come and go, cross-reads come and go, too.
 MOST_SURPRISE = 3.0
-# An item that followed others may be heard as well as this by the zone that it left (a share of what that used to hear)
-# before it is taken to be there still.
-AS_BEFORE = 1 / 3
 # The slow evidence goes back half of the time since the last move.
 TWO_S_US = 2 * US_PER_S
 
@@ -219,18 +216,18 @@ class Location:
         if own.tick_us != now_us:
             own.fade(reach_s)
 
-    def settle(self, zone: LiveZone, now_us: int, *, followed: bool = False) -> None:
+    def settle(self, zone: LiveZone, now_us: int, *, taken_back: float = 0.0) -> None:
         """The item is in `zone` from now on: what was before says nothing about it there.
 
-        The old zone and the new one have exchanged their parts. An item that `followed` others may go on being heard
-        from where it was, as long as that is less than it used to be.
+        The old zone and the new one have exchanged their parts. An item that went where others are may go on being
+        heard from where it was, as long as that is less than `taken_back` times what it used to be; 0: it went alone.
         """
         own, old = self.of(zone), self.own
         if old is not own:
             self.followed_from = None
         if old is not None and old is not own:
-            if followed:
-                self.followed_from, self.as_before = old.zone, AS_BEFORE * old.slow
+            if taken_back:
+                self.followed_from, self.as_before = old.zone, taken_back * old.slow
                 for evidence in self.evidence:
                     evidence.fast = 0.0
             own.often, old.often = old.often, own.often

@@ -5,6 +5,7 @@ from dataclasses import astuple
 import pytest
 
 from gateway.domain.atrest import item_of, lived_utc_us, record_item
+from gateway.domain.company import AS_BEFORE
 from gateway.domain.fading import Fading
 from gateway.domain.items import Item
 from gateway.domain.presence import Presence
@@ -92,7 +93,7 @@ def test_who_followed_others_is_still_one_that_did() -> None:
     shop = heard_everywhere()
     item, zone = shop.item(1), shop.zones["b"]
     item.zone = zone
-    item.location.settle(zone, shop.clock.now_us, followed=True)
+    item.location.settle(zone, shop.clock.now_us, taken_back=AS_BEFORE)
     before = place_of(shop, item)
     assert before.followed_from == "a"
     assert before.as_before > 0.0

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.company import AS_BEFORE
 from gateway.domain.evidence import WEIGHT_BY_DBM
 from gateway.domain.location import Location
 from gateway.domain.params import PresenceParams
@@ -235,7 +236,7 @@ def test_what_the_next_zone_has_always_heard_is_no_move_while_its_own_is_down_bu
 def test_an_item_that_followed_others_stays_though_its_old_zone_hears_it_ten_times_better() -> None:
     places, rng = Places(a=LEARNT, b=LEARNT), random.Random(2)
     location = resting(places, rng, a=(0.5, -56.0))
-    location.settle(places["b"], places.now_us, followed=True)
+    location.settle(places["b"], places.now_us, taken_back=AS_BEFORE)
     assert location.followed_from is places["a"]
     at, moves, _ = scattered(location, places, rng, 1800, a=(0.2, -70.0), b=(0.02, -72.0))
     assert (at, moves) == (places["b"], 0)
@@ -245,7 +246,7 @@ def test_an_item_that_followed_others_stays_though_its_old_zone_hears_it_ten_tim
 def test_an_item_that_followed_others_is_not_moved_on_by_cross_reads() -> None:
     places, rng = Places(a=LEARNT, b=LEARNT, c=LEARNT), random.Random(2)
     location = resting(places, rng, a=(0.5, -56.0), c=(0.05, -72.0))
-    location.settle(places["b"], places.now_us, followed=True)
+    location.settle(places["b"], places.now_us, taken_back=AS_BEFORE)
     at, moves, _ = scattered(location, places, rng, 1800, c=(0.05, -72.0))
     assert (at, moves) == (places["b"], 0)
 
@@ -253,7 +254,7 @@ def test_an_item_that_followed_others_is_not_moved_on_by_cross_reads() -> None:
 def test_an_item_that_followed_by_mistake_comes_back_when_its_old_zone_hears_it_as_before() -> None:
     places, rng = Places(a=LEARNT, b=LEARNT), random.Random(3)
     location = resting(places, rng, a=(0.5, -56.0))
-    location.settle(places["b"], places.now_us, followed=True)
+    location.settle(places["b"], places.now_us, taken_back=AS_BEFORE)
     at, moves, first_s = scattered(location, places, rng, 60, a=(0.5, -56.0))
     assert (at, moves) == (places["a"], 1)
     assert first_s < 30
