@@ -18,7 +18,7 @@ from gateway.domain.zones import US_PER_S, LiveZone
 LEAST_NATS = 0.7
 # ... and still be likelier with what the zones hear, of whose log ratio so much counts: standing waves, metal and the
 # turn of a tag alone make tens of decibels.
-WORTH_OF_READS = 0.25
+WORTH_OF_READS = 0.35
 # An item that was itself moved so lately has told where it is.
 SETTLED_US = 120 * US_PER_S
 # The zone that it left has always heard it, and takes it back when it hears so many times more.
