@@ -64,8 +64,9 @@ def item_record(row: Row) -> ItemRecord:
 
 
 def _place(text: str) -> PlaceRecord:
-    own, since_utc_us, followed_from, as_before, heard = json.loads(text)
-    return PlaceRecord(own, since_utc_us, followed_from, as_before, tuple(HeardRecord(*each) for each in heard))
+    own, since_utc_us, followed_from, as_before, heard, told = json.loads(text)
+    heard = tuple(HeardRecord(*each) for each in heard)
+    return PlaceRecord(own, since_utc_us, followed_from, as_before, heard, told=told)
 
 
 def place_row(key: TagKey, place: PlaceRecord) -> tuple[object, ...]:
@@ -75,7 +76,7 @@ def place_row(key: TagKey, place: PlaceRecord) -> tuple[object, ...]:
         for each in place.heard
     ]
     text = json.dumps(
-        [place.own, place.since_utc_us, place.followed_from, place.as_before, heard], separators=(",", ":")
+        [place.own, place.since_utc_us, place.followed_from, place.as_before, heard, place.told], separators=(",", ":")
     )
     return key_epc(key), key_bits(key), text
 

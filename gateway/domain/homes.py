@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from gateway.domain.evidence import Evidence
 from gateway.domain.items import Item
+from gateway.domain.location import Location
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # So much likelier, in nats, must the other zone be by where the others of the product are ...
@@ -19,6 +20,9 @@ LEAST_NATS = 0.7
 # ... and still be likelier with what the zones hear, of whose log ratio so much counts: standing waves, metal and the
 # turn of a tag alone make tens of decibels.
 WORTH_OF_READS = 0.35
+# Where its own reads have brought an item to its zone they count in full, and the product says so much at most: pieces
+# do get carried away from the others.
+MOST_NATS = 2.3
 # An item that was itself moved so lately has told where it is.
 SETTLED_US = 120 * US_PER_S
 # The zone that it left has always heard it, and takes it back when it hears so many times more.
@@ -67,7 +71,7 @@ class Homes:
             # Only what was heard since its own zone heard it last: no look at the others of its product without need.
             if rival.looks and rival.zone is not location.followed_from and rival.zone.params.presence.move_nats:
                 nats = self._nats(item.identity.gtin, zone, rival.zone)
-                if nats >= LEAST_NATS and nats + WORTH_OF_READS * _of_reads(location.own, rival) >= 0.0:
+                if nats >= LEAST_NATS and _with_reads(nats, location, rival) >= 0.0:
                     return rival.zone
         return None
 
@@ -101,6 +105,10 @@ class Homes:
         self._apart = None
 
 
-def _of_reads(own: Evidence | None, rival: Evidence) -> float:
-    """How much more the rival hears of an item than its own zone does, in nats."""
-    return math.log(rival.slow / own.slow) if own is not None and own.slow and rival.slow else 0.0
+def _with_reads(nats: float, location: Location, rival: Evidence) -> float:
+    """What the product says, and beside it how much more the rival hears of the item than its own zone does."""
+    own = location.own
+    reads_nats = math.log(rival.slow / own.slow) if own is not None and own.slow and rival.slow else 0.0
+    if location.told:
+        return min(nats, MOST_NATS) + reads_nats
+    return nats + WORTH_OF_READS * reads_nats

@@ -36,7 +36,8 @@ class Location:
     `pace_s` is the mean time between two reads of this item, as learnt; `since_us` is when it last moved, and
     `memory_s` how far back the slow evidence goes at most where it is now. `own` is the evidence for the zone that it
     is counted in. Where it followed others here, out of the zone `followed_from`, that zone takes it back when it hears
-    `as_before` of it, and no other one by having heard more for long unless it hears as much.
+    `as_before` of it, and no other one by having heard more for long unless it hears as much. `told`: its own reads
+    have brought it here from another zone.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Location:
         "rival",
         "rival_since_us",
         "since_us",
+        "told",
     )
 
     def __init__(self, pace_s: float, now_us: int) -> None:
@@ -61,6 +63,7 @@ class Location:
         self.rival: LiveZone | None = None
         self.rival_since_us = 0
         self.since_us = now_us
+        self.told = False
 
     def set_pace(self, pace_s: float) -> None:
         """The item is read this often, as it turns out."""
@@ -225,6 +228,7 @@ class Location:
         own, old = self.of(zone), self.own
         if old is not own:
             self.followed_from = None
+            self.told = old is not None and not taken_back
         if old is not None and old is not own:
             if taken_back:
                 self.followed_from, self.as_before = old.zone, taken_back * old.slow
@@ -264,6 +268,7 @@ class Location:
             followed_from=self.followed_from.id if self.followed_from is not None else None,
             as_before=self.as_before,
             heard=tuple(evidence.record() for evidence in self.evidence),
+            told=self.told,
         )
 
     def restore(
@@ -280,6 +285,7 @@ class Location:
             if heard.zone in zones:
                 self.of(zones[heard.zone]).restore(heard, lived_us)
         own, followed_from = (None if name is None else zones.get(name) for name in (record.own, record.followed_from))
+        self.told = record.told
         if own is not None:
             self.own = self.of(own)
             self.memory_s = own.params.presence.memory_s

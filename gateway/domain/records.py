@@ -28,7 +28,8 @@ class HeardRecord:
 @dataclass(frozen=True, slots=True)
 class PlaceRecord:
     """What speaks for an item's place, at rest: it has been in zone `own` since then (UTC, microseconds), as far as it
-    is anywhere; where it followed others, out of `followed_from`, which takes it back when it hears `as_before`.
+    is anywhere; where it followed others, out of `followed_from`, which takes it back when it hears `as_before`; where
+    its own reads brought it there from another zone, they have `told`.
     """
 
     own: str | None
@@ -36,6 +37,7 @@ class PlaceRecord:
     followed_from: str | None
     as_before: float
     heard: tuple[HeardRecord, ...]
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 ALTER TABLE items ADD COLUMN exited TEXT;
 
 -- What speaks for the place of an item (a JSON array: its zone, since when in UTC microseconds, the zone that it followed
--- others out of, how much of it takes it back, and what each zone hears of it). Written more rarely than the items.
+-- others out of, how much of it takes it back, what each zone hears of it, and whether its own reads brought it there).
+-- Written more rarely than the items.
 CREATE TABLE places (
     epc BLOB NOT NULL,
     bits INTEGER NOT NULL,

@@ -598,13 +598,13 @@ async def test_what_the_shop_has_taught_is_one_row(path: Path) -> None:
 async def test_what_speaks_for_the_place_of_an_item_is_kept(path: Path) -> None:
     own = HeardRecord("floor", 1.5, 2.5, 0.125, 0.25, 0.5, -61.5, 0, 0.0, 0.0, 0.0)
     near = HeardRecord("till", 0.0, None, 1.23456789e-7, 0.0, 0.0, -70.123456789, 3, 1.5, -4.0, 2.25)
-    lying = replace(record(1), place=PlaceRecord("floor", NOW_US, None, 0.0, (own, near)))
+    lying = replace(record(1), place=PlaceRecord("floor", NOW_US, None, 0.0, (own, near), told=True))
     following = replace(record(2), place=PlaceRecord("back", NOW_US + 1, "floor", 0.375, ()))
     left = replace(record(3, None), exited="till", place=PlaceRecord(None, NOW_US, None, 0.0, ()))
     async with life(path) as ledger:
         await ledger.commit(Commit(items=[lying, following, left, record(4)]))
     rounded = replace(near, fast=1.23457e-7, level_dbm=-70.1235)
-    kept = replace(lying, place=PlaceRecord("floor", NOW_US, None, 0.0, (own, rounded)))
+    kept = replace(lying, place=PlaceRecord("floor", NOW_US, None, 0.0, (own, rounded), told=True))
     async with life(path) as ledger:
         assert await ledger.items() == [kept, following, left, record(4)]
         await ledger.commit(Commit(items=[replace(lying, silence_s=7.0, place=None)], forgotten=[left.key]))

@@ -48,6 +48,7 @@ def same(mine: PlaceRecord, theirs: PlaceRecord, *, habits: bool = True) -> bool
     last = None if habits else -1
     assert (mine.own, mine.followed_from) == (theirs.own, theirs.followed_from)
     assert mine.as_before == pytest.approx(theirs.as_before)
+    assert mine.told is theirs.told
     assert [each.zone for each in mine.heard] == [each.zone for each in theirs.heard]
     return all(
         astuple(one)[1:last] == pytest.approx(astuple(other)[1:last], abs=1e-6)

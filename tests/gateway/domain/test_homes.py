@@ -76,6 +76,15 @@ def test_it_is_taken_back_where_it_is_heard_far_better_than_ever() -> None:
     assert shop.item(LONE).zone is shop.zones["a"]
 
 
+def test_one_that_its_own_reads_have_brought_here_stays_though_the_others_are_still_there() -> None:
+    shop = shop_in_order()
+    shop.read_for(600, [(B, tag(LONE), -56)], every_s=2.0)
+    assert shop.item(LONE).zone is shop.zones["b"]
+    heard(shop, 1800, dbm=-56, there_dbm=-64)
+    assert shop.item(LONE).zone is shop.zones["a"]
+    assert shop.item(LONE).location.told
+
+
 def test_a_fault_of_its_own_zone_moves_nothing() -> None:
     shop = shop_in_order()
     heard(shop, SETTLED_S, there_dbm=None)
