@@ -64,16 +64,21 @@ class Homes:
 
     def calls(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
         """The zone that an item which was just read, and counts in `zone`, rather lies in, if any."""
-        location = item.location
-        if now_us - location.since_us < SETTLED_US or not zone.params.presence.move_nats or not zone.clock.running:
-            return None
-        for rival in location.evidence:
+        own = item.location.own
+        for rival in item.location.evidence:
             # Only what was heard since its own zone heard it last: no look at the others of its product without need.
-            if rival.looks and rival.zone is not location.followed_from and rival.zone.params.presence.move_nats:
-                nats = self._nats(item.identity.gtin, zone, rival.zone)
-                if nats >= LEAST_NATS and _with_reads(nats, location, rival) >= 0.0:
-                    return rival.zone
+            if rival.looks and rival is not own and self._lies_in(item, zone, rival, now_us):
+                return rival.zone
         return None
+
+    def _lies_in(self, item: Item, zone: LiveZone, rival: Evidence, now_us: int) -> bool:
+        location = item.location
+        if now_us - location.since_us < SETTLED_US or not zone.clock.running or rival.zone is location.followed_from:
+            return False
+        if not (zone.params.presence.move_nats and rival.zone.params.presence.move_nats):
+            return False
+        nats = self._nats(item.identity.gtin, zone, rival.zone)
+        return nats >= LEAST_NATS and _with_reads(nats, location, rival) >= 0.0
 
     @property
     def apart(self) -> float:

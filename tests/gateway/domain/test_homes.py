@@ -85,6 +85,17 @@ def test_one_that_its_own_reads_have_brought_here_stays_though_the_others_are_st
     assert shop.item(LONE).location.told
 
 
+def test_the_only_piece_of_its_product_is_where_it_is() -> None:
+    shop, many = Shop(), range(1, 41)
+    shop.read_for(10, [(port, tag(serial, port), -56) for port in (A, B) for serial in many], every_s=2.0)
+    shop.read_for(600, [(A, tag(LONE), -56)], every_s=2.0)
+    shop.read_for(60, [(B, tag(LONE), -56)])
+    assert shop.item(LONE).zone is shop.zones["b"]
+    moved_us = shop.item(LONE).changed_us
+    shop.read_for(2 * SETTLED_S, [(B, tag(LONE), -56)], every_s=2.0)
+    assert shop.item(LONE).changed_us == moved_us
+
+
 def test_a_fault_of_its_own_zone_moves_nothing() -> None:
     shop = shop_in_order()
     heard(shop, SETTLED_S, there_dbm=None)
