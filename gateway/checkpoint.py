@@ -17,6 +17,8 @@ from gateway.domain.zones import US_PER_S, LiveZone
 # What was learnt goes to disk once a minute, the items a slice a tick.
 CHECKPOINT_US = 60 * US_PER_S
 CHECKPOINT_ITEMS_PER_TICK = 1_000
+# At the end nobody waits for a tick, and each slice waits for the disk.
+LAST_ITEMS_AT_ONCE = 5_000
 # ... and only what has changed by this share, or has been silent for this long.
 CHECKPOINT_SHARE = 0.1
 CHECKPOINT_SILENCE_S = 30.0
@@ -59,7 +61,7 @@ class Checkpoint:
             found = self._learnt(CHECKPOINT_SHARE)
             self._items = self._counted()
         items: dict[Item, bool] = {}
-        for item in self._next():
+        for item in self._next(CHECKPOINT_ITEMS_PER_TICK):
             heard = now_us - item.seen_us < PLACE_US
             if heard and (crc32(item.identity.gtin.encode()) + self._number) % PLACE_MINUTES == 0:
                 items[item] = True
@@ -71,15 +73,15 @@ class Checkpoint:
         """Everything, in slices."""
         yield self._learnt(0.0)
         self._items = self._counted()
-        while items := self._next():
+        while items := self._next(LAST_ITEMS_AT_ONCE):
             yield Learnt(_saved(dict.fromkeys(items, True)), [], [], None)
 
     def _counted(self) -> Iterator[Item]:
         return iter([item for item in self._inventory if item.presence in COUNTED])
 
-    def _next(self) -> list[Item]:
+    def _next(self, most: int) -> list[Item]:
         """The next slice; who does not count any more since it was begun has been written with that."""
-        return [item for item in islice(self._items, CHECKPOINT_ITEMS_PER_TICK) if item.presence in COUNTED]
+        return [item for item in islice(self._items, most) if item.presence in COUNTED]
 
     def _learnt(self, share: float) -> Learnt:
         """What has changed by more than this share."""

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 DRAIN_LIMIT_S = 5.0
 # ... and the disk that long; what it has not taken is derived anew from the next reads.
 LAST_COMMIT_LIMIT_S = 5.0
+# ... and what was learnt of a hundred thousand items takes longer than that.
+SAVE_LIMIT_S = 15.0
 # What of a configuration takes effect only at a start.
 FIXED = ("site", "mqtt", "item_params", "epcis", "ledger", "http")
 
@@ -81,9 +83,14 @@ class Gateway(Parts):
             async with asyncio.timeout(LAST_COMMIT_LIMIT_S):
                 await self.line.drain()
                 await self.line.tick()
-                await self.line.save()
         except TimeoutError:
             log.warning("stopping although the disk has not taken the last changes: they are read again")
+            return
+        try:
+            async with asyncio.timeout(SAVE_LIMIT_S):
+                await self.line.save()
+        except TimeoutError:
+            log.warning("stopping although the disk has not taken all that was learnt: some of it is learnt again")
 
     @asynccontextmanager
     async def _uplink_running(self) -> AsyncIterator[None]:

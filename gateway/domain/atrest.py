@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.domain.items import Identity, Item, pace_s
+from gateway.domain.presence import Presence
 from gateway.domain.records import ItemRecord
 from gateway.domain.zones import US_PER_S, LiveZone
 
@@ -48,7 +49,15 @@ def item_of(record: ItemRecord, zones: Mapping[str, LiveZone], shift_us: int, li
     item.exited = zones.get(record.exited) if record.exited is not None else None
     item.location.set_pace(pace_s(record.read_chance))
     if record.place is not None:
-        item.location.restore(record.place, zones, shift_us, lived_us, now_us)
+        written_us, aged_s = lived_us, 0.0
+        if record.presence is Presence.DEPARTED:
+            # Written when it left and never since; and wherever it is, time has not stood still there.
+            written_us = min(now_us, item.changed_us)
+            aged_s = (now_us - written_us) / US_PER_S
+        item.location.restore(record.place, zones, shift_us, written_us, aged_s, now_us)
+        if item.location.followed_from is not None and record.seen_utc_us > record.place.since_utc_us:
+            # It has been read where it is, however short that now counts for.
+            item.location.since_us = min(item.location.since_us, item.seen_us - 1)
     return item
 
 

@@ -69,7 +69,7 @@ class Way(NamedTuple):
 class Wave:
     """Those that go one way: `moves` fade since `moved_us`, `hints` are items and when they gave one.
 
-    `going`: so many that others have gone along, since `began_us`. So many have `followed`, of whom so many `returned`.
+    `going`: so many that others have gone along, since `began_us`. Those who `followed`, of whom so many `returned`.
     """
 
     __slots__ = ("began_us", "followed", "going", "hints", "moved_us", "moves", "returned")
@@ -80,7 +80,7 @@ class Wave:
         self.hints: dict[Item, int] = {}
         self.going = False
         self.began_us: int | None = None
-        self.followed = 0
+        self.followed: dict[Item, None] = {}
         self.returned = 0
 
     def add(self, now_us: int) -> None:
@@ -124,7 +124,7 @@ class Wave:
     @property
     def is_mistaken(self) -> bool:
         """So many of the followers were found where they had been that the others are there, too."""
-        return self.returned >= LEAST_MISTAKES and self.returned >= MISTAKEN_SHARE * self.followed
+        return self.returned >= LEAST_MISTAKES and self.returned >= MISTAKEN_SHARE * len(self.followed)
 
 
 class Company:
@@ -147,7 +147,7 @@ class Company:
         gtin = item.identity.gtin
         if item.location.followed_from is entered:
             # It is back, and had never gone: that is no move, but speaks against those that it followed.
-            if (mistaken := self._waves.get(Way(gtin, entered, left))) is not None:
+            if (mistaken := self._waves.get(Way(gtin, entered, left))) is not None and item in mistaken.followed:
                 mistaken.returned += 1
             return
         self._wave(Way(gtin, left, entered), now_us).add(now_us)
@@ -168,7 +168,7 @@ class Company:
         """The item is to be where others of its product went."""
         wave = self._waves.get(Way(item.identity.gtin, left, entered))
         if wave is not None:
-            wave.followed += 1
+            wave.followed[item] = None
 
     def calls(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
         """The zone that an item which was just read in `zone` has followed others to, if any."""
@@ -195,7 +195,7 @@ class Company:
         for way, wave in list(self._waves.items()):
             if wave.is_mistaken:
                 for item in list(self._homes.of(way.gtin, way.entered)):
-                    if item.location.followed_from is way.left:
+                    if item.location.followed_from is way.left and item in wave.followed:
                         yield item, way.entered, way.left
                 # Not before all of them are back: this look may be too short for that.
                 del self._waves[way]

@@ -46,6 +46,8 @@ MOST_OF_ABSENCE = 3.0
 MOST_OF_STAYING = 4.0
 # What a zone that never heard the item says its clock showed when it did.
 NEVER_S = -1e9
+# What has halved more often than this cannot be told from nothing.
+MOST_HALVINGS = 1000.0
 # Of a zone that has not heard it for as long as its evidence goes back, half a look may be missing.
 HALF_A_LOOK = 0.5
 
@@ -169,18 +171,19 @@ class Evidence:
             usual=0.0 if habit is None else habit.usual_at(zone.tick_us),
         )
 
-    def restore(self, record: HeardRecord, lived_us: int) -> None:
-        """Go on with that of an earlier life, which ended at `lived_us` (monotonic). What the zone did not look at
-        since then says nothing; what people may have changed at a door fades.
+    def restore(self, record: HeardRecord, written_us: int, aged_s: float) -> None:
+        """Go on with that of an earlier life, written at `written_us` (monotonic) and `aged_s` older by now.
+
+        What the zone did not look at says nothing; what people may have changed at a door fades.
         """
         zone = self.zone
         self.fast, self.slow, self.often = record.fast, record.slow, record.often
         self.level_dbm = self.dbm = record.level_dbm
         self.looks, self.news, self.absence = record.looks, record.news, record.absence
-        self.clock_s = zone.clock_s - record.ago_s
-        self.heard_s = NEVER_S if record.heard_ago_s is None else zone.clock_s - record.heard_ago_s
+        self.clock_s = zone.clock_s - aged_s - record.ago_s
+        self.heard_s = NEVER_S if record.heard_ago_s is None else zone.clock_s - aged_s - record.heard_ago_s
         if self.habit is not None:
-            self.habit = Habit(lived_us)
+            self.habit = Habit(written_us)
             self.habit.usual = record.usual
 
     # -- was it carried here? `own` is the evidence for the zone that the item is counted in --------------------
@@ -231,7 +234,7 @@ class Evidence:
 
     def pace_s(self, silent_s: float, memory_s: float) -> float:
         """The mean time between looks that brought a read, before it was silent for so long; infinite: none did."""
-        often = self.often * exp2(silent_s / max(memory_s, self.fast_s))
+        often = self.often * exp2(min(MOST_HALVINGS, silent_s / max(memory_s, self.fast_s)))
         return 1.0 / often if often else inf
 
     def surprise(self, silent_s: float, memory_s: float) -> float:

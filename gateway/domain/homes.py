@@ -73,7 +73,9 @@ class Homes:
 
     def _lies_in(self, item: Item, zone: LiveZone, rival: Evidence, now_us: int) -> bool:
         location = item.location
-        if now_us - location.since_us < SETTLED_US or not zone.clock.running or rival.zone is location.followed_from:
+        if now_us - location.since_us < SETTLED_US or rival.zone is location.followed_from:
+            return False
+        if not (zone.clock.running and rival.zone.clock.running):
             return False
         if not (zone.params.presence.move_nats and rival.zone.params.presence.move_nats):
             return False
@@ -113,7 +115,7 @@ class Homes:
 def _with_reads(nats: float, location: Location, rival: Evidence) -> float:
     """What the product says, and beside it how much more the rival hears of the item than its own zone does."""
     own = location.own
-    reads_nats = math.log(rival.slow / own.slow) if own is not None and own.slow and rival.slow else 0.0
+    reads_nats = math.log(rival.slow) - math.log(own.slow) if own is not None and own.slow and rival.slow else 0.0
     if location.told:
         return min(nats, MOST_NATS) + reads_nats
     return nats + WORTH_OF_READS * reads_nats

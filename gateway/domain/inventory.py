@@ -336,7 +336,8 @@ class Inventory:
         """
         shift_us = now_us - utc_now_us
         made: list[Transition] = []
-        lived_us = max(map(lived_utc_us, records), default=utc_now_us) + shift_us
+        # A clock that went back must not make the last life end in the future.
+        lived_us = min(now_us, max(map(lived_utc_us, records), default=utc_now_us) + shift_us)
         for live in self.zones.values():
             live.clock.miss(lived_us, now_us)
         self._go_on(pools, shop, learnt)

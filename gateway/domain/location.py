@@ -161,13 +161,15 @@ class Location:
         if not own.zone.clock.running:
             return not own.zone.antennas or (rival.fast > own.slow and _is_news(rival, carried=carried))
         # Any reason asks for so much at least.
-        if not _is_enough(rival) or (rival.zone is self.followed_from and rival.fast < self.as_before):
+        if not _is_enough(rival):
             return False
+        if rival.zone is self.followed_from and rival.fast < self.as_before:
+            return self._fell_silent(own) and _was_carried(rival, own, carried=carried)
         if _was_carried(rival, own, carried=carried) or self._is_gone(rival, own):
             return True
-        if not carried and _is_door(rival.zone) and not _is_door(own.zone):
-            return False  # what lies near a door may be heard best there for ever, and has not gone
-        return self._was_misplaced(rival, own)
+        # What lies near a door may be heard best there for ever, and has not gone.
+        lies_near = not carried and _is_door(rival.zone) and not _is_door(own.zone)
+        return not lies_near and self._was_misplaced(rival, own)
 
     def _was_misplaced(self, rival: Evidence, own: Evidence) -> bool:
         """Whether the rival has had more for long, or the own zone has all but lost the item.
@@ -185,6 +187,13 @@ class Location:
             looks = (own.often + rival.often) * max(rival.fast_s, self.reach_s(own.zone.tick_us)) / LN2
             sure += SURE_ERRORS / math.sqrt(looks) if looks else SURE_ERRORS
         return rival.slow > sure * own.slow or own.fast < own.slow * LOST_SHARE
+
+    def _fell_silent(self, own: Evidence) -> bool:
+        """Whether its own zone, which has read it since it came, does not for longer than chance explains."""
+        silent_s = own.zone.clock_s - own.heard_s
+        if own.heard_s == NEVER_S or silent_s <= SHORTEST_S:
+            return False
+        return silent_s > UNEXPLAINED_PACES * own.pace_s(silent_s, self.reach_s(own.zone.tick_us))
 
     def _is_gone(self, rival: Evidence, own: Evidence) -> bool:
         """Whether its own zone is silent for so long that it is rather where it is heard.
@@ -232,6 +241,7 @@ class Location:
         if old is not None and old is not own:
             if taken_back:
                 self.followed_from, self.as_before = old.zone, taken_back * old.slow
+                own.heard_s = NEVER_S
                 for evidence in self.evidence:
                     evidence.fast = 0.0
             own.often, old.often = old.often, own.often
@@ -272,10 +282,16 @@ class Location:
         )
 
     def restore(
-        self, record: PlaceRecord, zones: Mapping[str, LiveZone], shift_us: int, lived_us: int, now_us: int
+        self,
+        record: PlaceRecord,
+        zones: Mapping[str, LiveZone],
+        shift_us: int,
+        written_us: int,
+        aged_s: float,
+        now_us: int,
     ) -> None:
-        """Go on with what an earlier life had heard, which ended at `lived_us`; of zones that there are no more,
-        nothing. The gateway's own clock is `shift_us` more than UTC.
+        """Go on with what an earlier life had heard: written at `written_us` and `aged_s` older by now; of zones that
+        there are no more, nothing. The gateway's own clock is `shift_us` more than UTC.
 
         The longer nobody looked, the sooner what was heard before gives way to what is heard now: it may have been
         carried meanwhile.
@@ -283,15 +299,15 @@ class Location:
         self.evidence = ()
         for heard in record.heard:
             if heard.zone in zones:
-                self.of(zones[heard.zone]).restore(heard, lived_us)
+                self.of(zones[heard.zone]).restore(heard, written_us, aged_s)
         own, followed_from = (None if name is None else zones.get(name) for name in (record.own, record.followed_from))
         self.told = record.told
         if own is not None:
             self.own = self.of(own)
             self.memory_s = own.params.presence.memory_s
             memory_us = self.memory_s * US_PER_S
-            age_us = min(2.0 * memory_us, max(0, lived_us - record.since_utc_us - shift_us))
-            self.since_us = now_us - int(age_us * memory_us / (memory_us + max(0, now_us - lived_us)))
+            age_us = min(2.0 * memory_us, max(0, written_us - record.since_utc_us - shift_us))
+            self.since_us = now_us - int(age_us * memory_us / (memory_us + max(0, now_us - written_us)))
         if followed_from is not None:
             self.followed_from, self.as_before = followed_from, record.as_before
 

@@ -194,3 +194,25 @@ def test_news_of_a_zone_is_what_has_changed_by_a_share(
 ) -> None:
     before = ZoneRecord("a", (5.0,), (100.0,), 3.0, 1e6)
     assert ZoneRecord("a", products, squares, moved, looked_s).differs(before, 0.1) is news
+
+
+@pytest.mark.parametrize("back_h", [2, 2000])
+def test_a_clock_that_was_set_back_makes_no_door_deaf(back_h: int) -> None:
+    shop = heard_everywhere()
+    usual = place_of(shop, shop.item(1)).heard[2].usual
+    after = reborn(shop, down_s=-3600.0 * back_h)
+    assert place_of(after, after.item(1)).heard[2].usual == pytest.approx(usual)
+
+
+def test_who_left_hours_before_the_end_comes_back_where_it_is_read() -> None:
+    shop = Shop(THREE)
+    shop.place(1)
+    shop.read_for(900, [(1, tag(1), -52)], every_s=2.0)
+    shop.read_for(4, [(3, tag(1), -45)], every_s=0.5)
+    shop.wait(60)
+    assert shop.item(1).presence is Presence.DEPARTED
+    record = shop.inventory.record(shop.item(1), shop.clock.now_us, shop.clock.utc_us())
+    after = Shop(THREE, clock=HandClock(10 * US_PER_S))
+    after.inventory.restore([record], after.clock.now_us, shop.clock.utc_us() + 3 * 3600 * US_PER_S)
+    made = after.read_for(60, [(2, tag(1), -75)], every_s=2.0)
+    assert [(step.left, step.entered) for step in made] == [(None, after.zones["b"])]

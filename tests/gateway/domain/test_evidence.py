@@ -171,3 +171,9 @@ def test_a_zone_that_never_read_it_is_not_believed_on_one_look() -> None:
     own, rival = used_to(places, "a", -56.0, 1.0), Evidence(places["b"], PACE_S, -68.0)
     rival.heard(own, -68.0 + LEAST_CHANGE_DB)
     assert 0.0 < rival.news <= MOST_OF_A_LOOK
+
+
+def test_a_pace_of_long_ago_is_no_number_that_is_too_large() -> None:
+    evidence = Evidence(Places(a=RACK)["a"], PACE_S)
+    evidence.often = 1e-300
+    assert evidence.pace_s(1e9, 0.0) > 0.0

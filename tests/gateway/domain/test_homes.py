@@ -126,3 +126,20 @@ def test_how_much_products_keep_together_is_learnt_and_unlearnt(split: int, apar
         homes.settle(item, b, None)
         homes.settle(item, a, None)
     assert homes.apart == math.inf
+
+
+def test_a_piece_that_was_drawn_to_the_others_and_is_carried_back_is_where_it_was_carried() -> None:
+    shop = shop_in_order()
+    heard(shop, SETTLED_S + 30)
+    assert shop.item(LONE).zone is shop.zones["b"]
+    shop.read_for(1200, [(B, tag(LONE), -56)], every_s=2.0)
+    shop.read_for(300, [(A, tag(LONE), -52)], every_s=2.0)
+    assert shop.item(LONE).zone is shop.zones["a"]
+
+
+def test_nobody_is_drawn_where_nobody_looks() -> None:
+    shop = shop_in_order()
+    heard(shop, SETTLED_S - 30)
+    shop.fails("b")
+    heard(shop, 600, there_dbm=None)
+    assert shop.item(LONE).zone is shop.zones["a"]
