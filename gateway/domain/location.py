@@ -26,6 +26,8 @@ SURE_ERRORS = 2.0
 GONE_NATS = 3.0
 # ... to which what that zone hears adds so much at most: when bodies come and go, cross-reads come and go, too.
 MOST_SURPRISE = 3.0
+# An item that went where others are may be carried back: its own zone is silent for so many times what is unexplained.
+SILENT_TIMES = 4.0
 # The slow evidence goes back half of the time since the last move.
 TWO_S_US = 2 * US_PER_S
 
@@ -189,11 +191,11 @@ class Location:
         return rival.slow > sure * own.slow or own.fast < own.slow * LOST_SHARE
 
     def _fell_silent(self, own: Evidence) -> bool:
-        """Whether its own zone, which has read it since it came, does not for longer than chance explains."""
+        """Whether its own zone, which has read it since it came, does not for much longer than chance explains."""
         silent_s = own.zone.clock_s - own.heard_s
         if own.heard_s == NEVER_S or silent_s <= SHORTEST_S:
             return False
-        return silent_s > UNEXPLAINED_PACES * own.pace_s(silent_s, self.reach_s(own.zone.tick_us))
+        return silent_s > SILENT_TIMES * UNEXPLAINED_PACES * own.pace_s(silent_s, self.reach_s(own.zone.tick_us))
 
     def _is_gone(self, rival: Evidence, own: Evidence) -> bool:
         """Whether its own zone is silent for so long that it is rather where it is heard.
