@@ -5,7 +5,7 @@ To lose what is newer costs patience and some moves that are none, not stock.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 from gateway.domain.inventory import Inventory
@@ -27,6 +27,9 @@ CHECKPOINT_SILENCE_S = 30.0
 # then, whenever there is news of it.
 PLACE_MINUTES = 10
 PLACE_US = PLACE_MINUTES * CHECKPOINT_US
+
+
+Learning = TypeVar("Learning", PoolRecord, ZoneRecord)
 
 
 class Learnt(NamedTuple):
@@ -117,7 +120,7 @@ def _pools(zone: LiveZone, share: float) -> Iterator[PoolRecord]:
     """The pools of a zone that have learnt so much since they were written."""
     for pool in zone.silences:
         record = pool.record(zone.id)
-        if not record.blank if pool.saved is None else record.differs(pool.saved, share):
+        if _is_worth(record, pool.saved, share):
             pool.saved = record
             yield record
 
@@ -125,6 +128,11 @@ def _pools(zone: LiveZone, share: float) -> Iterator[PoolRecord]:
 def _taught(zone: LiveZone, share: float) -> Iterator[ZoneRecord]:
     """What the zone's items have taught, if it is so much more than was written."""
     record = zone.record()
-    if not record.blank if zone.saved is None else record.differs(zone.saved, share):
+    if _is_worth(record, zone.saved, share):
         zone.saved = record
         yield record
+
+
+def _is_worth(record: Learning, saved: Learning | None, share: float) -> bool:
+    """Whether it differs by so much from what the ledger has, or is the first there is."""
+    return not record.blank if saved is None else record.differs(saved, share)

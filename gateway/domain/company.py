@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from gateway.domain.homes import Homes
+from gateway.domain.homes import SETTLED_US, Homes, go_together
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED
 from gateway.domain.silence import UNEXPLAINED_PACES
@@ -43,8 +43,6 @@ LATE_NATS = 2.0
 # An item that followed others may be heard as well as this by the zone that it left (a share of what that used to hear)
 # before it is taken to be there still.
 AS_BEFORE = 1 / 3
-# An item that was itself moved so lately has told where it is.
-SETTLED_US = 120 * US_PER_S
 # They had not gone when so many of the followers, and such a share of them, were found where they had been.
 LEAST_MISTAKES = 2
 MISTAKEN_SHARE = 0.4
@@ -142,7 +140,7 @@ class Company:
 
     def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> None:
         """The item's own reads say that it went."""
-        if not _go_together(left, entered):
+        if not go_together(left, entered):
             return
         gtin = item.identity.gtin
         if item.location.followed_from is entered:
@@ -159,7 +157,7 @@ class Company:
             return
         reach_s = location.reach_s(now_us)
         for rival in location.evidence:
-            if rival is own or rival.fast <= HINT_TIMES * rival.slow or not _go_together(zone, rival.zone):
+            if rival is own or rival.fast <= HINT_TIMES * rival.slow or not go_together(zone, rival.zone):
                 continue
             if rival.often * max(reach_s, rival.fast_s) < HINT_LOOKS * LN2:
                 self._wave(Way(item.identity.gtin, zone, rival.zone), now_us).hints[item] = now_us
@@ -234,11 +232,6 @@ class Company:
 def _next_look_us(now_us: int) -> int:
     """At fixed moments, so that ticks which are left out because nothing happens change nothing."""
     return (now_us // LOOK_US + 1) * LOOK_US
-
-
-def _go_together(left: LiveZone, entered: LiveZone) -> bool:
-    """Whether boxes go from one to the other: through doors, past tills and into fitting rooms everybody goes alone."""
-    return bool(left.params.presence.move_nats and entered.params.presence.move_nats)
 
 
 def _fell_silent(item: Item, began_us: int) -> bool:

@@ -77,7 +77,7 @@ class Homes:
             return False
         if not (zone.clock.running and rival.zone.clock.running):
             return False
-        if not (zone.params.presence.move_nats and rival.zone.params.presence.move_nats):
+        if not go_together(zone, rival.zone):
             return False
         nats = self._nats(item.identity.gtin, zone, rival.zone)
         return nats >= LEAST_NATS and _with_reads(nats, location, rival) >= 0.0
@@ -110,6 +110,11 @@ class Homes:
         self._alike += 2 * change * others
         self._pairs += 2 * change * (others + elsewhere)
         self._apart = None
+
+
+def go_together(left: LiveZone, entered: LiveZone) -> bool:
+    """Whether boxes go from one to the other: through doors, past tills and into fitting rooms everybody goes alone."""
+    return bool(left.params.presence.move_nats and entered.params.presence.move_nats)
 
 
 def _with_reads(nats: float, location: Location, rival: Evidence) -> float:

@@ -27,7 +27,7 @@ GONE_NATS = 3.0
 # ... to which what that zone hears adds so much at most: when bodies come and go, cross-reads come and go, too.
 MOST_SURPRISE = 3.0
 # An item that went where others are may be carried back: its own zone is silent for so many times what is unexplained.
-SILENT_TIMES = 4.0
+LONG_TIMES = 4.0
 # The slow evidence goes back half of the time since the last move.
 TWO_S_US = 2 * US_PER_S
 
@@ -166,7 +166,7 @@ class Location:
         if not _is_enough(rival):
             return False
         if rival.zone is self.followed_from and rival.fast < self.as_before:
-            return self._fell_silent(own) and _was_carried(rival, own, carried=carried)
+            return self._has_long_been_silent(own) and _was_carried(rival, own, carried=carried)
         if _was_carried(rival, own, carried=carried) or self._is_gone(rival, own):
             return True
         # What lies near a door may be heard best there for ever, and has not gone.
@@ -190,12 +190,12 @@ class Location:
             sure += SURE_ERRORS / math.sqrt(looks) if looks else SURE_ERRORS
         return rival.slow > sure * own.slow or own.fast < own.slow * LOST_SHARE
 
-    def _fell_silent(self, own: Evidence) -> bool:
+    def _has_long_been_silent(self, own: Evidence) -> bool:
         """Whether its own zone, which has read it since it came, does not for much longer than chance explains."""
         silent_s = own.zone.clock_s - own.heard_s
         if own.heard_s == NEVER_S or silent_s <= SHORTEST_S:
             return False
-        return silent_s > SILENT_TIMES * UNEXPLAINED_PACES * own.pace_s(silent_s, self.reach_s(own.zone.tick_us))
+        return silent_s > LONG_TIMES * UNEXPLAINED_PACES * own.pace_s(silent_s, self.reach_s(own.zone.tick_us))
 
     def _is_gone(self, rival: Evidence, own: Evidence) -> bool:
         """Whether its own zone is silent for so long that it is rather where it is heard.
