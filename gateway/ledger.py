@@ -11,34 +11,19 @@ import fcntl
 import sqlite3
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiosqlite
 
 from gateway import migrations
-from gateway.domain.delta import Change, StockKey
-from gateway.domain.records import BinRecord, ItemRecord, PlaceRecord, PoolRecord, ShopRecord, ZoneRecord
+from gateway.domain.records import BinRecord, ItemRecord, PoolRecord, ShopRecord, ZoneRecord
 from gateway.domain.stock import StockRow
-from gateway.domain.tags import TagKey, key_bits, key_epc
-from gateway.domain.zones import Antenna
 from gateway.ledger_group import Commit, Group, Numbered, Position
-from gateway.ledger_rows import (
-    Row,
-    bin_records,
-    bin_row,
-    item_record,
-    item_row,
-    place_row,
-    pool_records,
-    pool_row,
-    shop_record,
-    shop_row,
-    zone_record,
-    zone_row,
-)
+from gateway.ledger_rows import Row, bin_records, item_record, pool_records, shop_record, zone_record
+from gateway.ledger_statements import statements
 
 # A commit waits this long for company: a person sees no difference, an SD card has 50 syncs a second to give.
 GROUP_COMMIT_S = 0.02
@@ -150,99 +135,14 @@ class Ledger:
         for commit in commits:
             group.add(commit)
         async with self._transaction():
-            await self._many("INSERT INTO deltas VALUES (?, ?, ?)", group.deltas)
-            await self._write_stock(group.stock)
-            await self._write_items(group.items)
-            await self._write_places(group.places)
-            await self._write_bins(group.bins)
-            await self._drop_zones(group.dropped_zones)
-            await self._many("INSERT OR IGNORE INTO learnt_zones VALUES (?)", [(zone,) for zone in group.learnt_zones])
-            await self._write_pools(group.pools.values())
-            await self._many(
-                "INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?)", [zone_row(each) for each in group.zones.values()]
-            )
-            if group.shop is not None:
-                await self._many("INSERT OR REPLACE INTO shop VALUES (?, ?, ?, ?, ?, ?)", [shop_row(group.shop)])
-            await self._writer.execute(
-                "UPDATE ledger SET seq = ?, acknowledged = ?", (group.position.seq, group.position.acknowledged)
-            )
+            for sql, rows in statements(group):
+                if rows:
+                    await self._writer.executemany(sql, rows)
         self.position = group.position
         self.commits += 1
         for numbered in group.numbered:
             self._recent.extend(numbered)
         return group.numbered
-
-    async def _write_stock(self, stock: Mapping[StockKey, Change]) -> None:
-        """The rows as the changes leave them; one of nothing is none."""
-        await self._many(
-            "INSERT OR REPLACE INTO stock VALUES (?, ?, ?, ?, ?)",
-            [(c.gtin, c.zone, c.disposition, c.quantity, c.confirmed) for c in stock.values() if c.quantity],
-        )
-        await self._many(
-            "DELETE FROM stock WHERE gtin = ? AND zone = ?",
-            [key for key, change in stock.items() if not change.quantity],
-        )
-
-    async def _write_items(self, items: Mapping[TagKey, ItemRecord | None]) -> None:
-        """None: the item is forgotten."""
-        await self._many(
-            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [item_row(record) for record in items.values() if record],
-        )
-        await self._many(
-            "DELETE FROM items WHERE epc = ? AND bits = ?",
-            [(key_epc(key), key_bits(key)) for key, record in items.items() if not record],
-        )
-
-    async def _write_places(self, places: Mapping[TagKey, PlaceRecord | None]) -> None:
-        """None: the item is forgotten."""
-        await self._many(
-            "INSERT OR REPLACE INTO places VALUES (?, ?, ?)",
-            [place_row(key, place) for key, place in places.items() if place],
-        )
-        await self._many(
-            "DELETE FROM places WHERE epc = ? AND bits = ?",
-            [(key_epc(key), key_bits(key)) for key, place in places.items() if not place],
-        )
-
-    async def _write_bins(self, bins: Mapping[Antenna, BinRecord | None]) -> None:
-        """A bin is written anew as a whole; None: it is forgotten."""
-        await self._many("DELETE FROM bin_products WHERE reader = ? AND channel = ?", list(bins))
-        await self._many(
-            "DELETE FROM bins WHERE reader = ? AND channel = ?", [key for key, record in bins.items() if not record]
-        )
-        kept = [record for record in bins.values() if record]
-        await self._many(
-            "INSERT OR REPLACE INTO bins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [bin_row(each) for each in kept]
-        )
-        await self._many(
-            "INSERT INTO bin_products VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(each.reader, each.channel, *astuple(product)) for each in kept for product in each.products],
-        )
-
-    async def _drop_zones(self, zones: Collection[str]) -> None:
-        """Whatever was learnt of them is forgotten."""
-        rows = [(zone,) for zone in zones]
-        await self._many("DELETE FROM learnt_zones WHERE zone = ?", rows)
-        await self._many("DELETE FROM pools WHERE zone = ?", rows)
-        await self._many("DELETE FROM pool_tails WHERE zone = ?", rows)
-        await self._many("DELETE FROM zones WHERE zone = ?", rows)
-
-    async def _write_pools(self, pools: Collection[PoolRecord]) -> None:
-        """A pool is written anew as a whole."""
-        await self._many(
-            "DELETE FROM pool_tails WHERE zone = ? AND carried = ? AND pace_s = ?",
-            [(each.zone, each.carried, each.pace_s) for each in pools],
-        )
-        await self._many("INSERT OR REPLACE INTO pools VALUES (?, ?, ?, ?, ?, ?)", [pool_row(each) for each in pools])
-        await self._many(
-            "INSERT INTO pool_tails VALUES (?, ?, ?, ?, ?, ?)",
-            [(each.zone, each.carried, each.pace_s, *astuple(tail)) for each in pools for tail in each.tail],
-        )
-
-    async def _many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        if rows:
-            await self._writer.executemany(sql, rows)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:
