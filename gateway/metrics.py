@@ -170,7 +170,7 @@ class GatewayCollector(Collector):
         yield CounterMetricFamily(
             "tallygate_uplink_refused", "Publishes refused by the broker.", uplink.refused + sender.refused
         )
-        yield CounterMetricFamily("tallygate_commands_dropped", "Commands that came too fast.", uplink.commands_dropped)
+        yield CounterMetricFamily("tallygate_commands_dropped", "Commands that came too fast.", uplink.desk.dropped)
         yield CounterMetricFamily("tallygate_alerts_dropped", "Alerts that no broker took.", uplink.alerts_dropped)
         if (events := self._gateway.item_events) is not None:
             yield CounterMetricFamily(

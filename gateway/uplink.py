@@ -7,7 +7,6 @@ not acknowledged.
 
 import asyncio
 import logging
-import re
 import sqlite3
 import uuid
 from collections import deque
@@ -17,6 +16,7 @@ from functools import partial
 
 from gateway import payloads
 from gateway.alerts import AlertBoard, AlertKind
+from gateway.command_desk import CommandDesk
 from gateway.commands import Commands
 from gateway.consumer.broker import (
     FIRST_FAILURE_CODE,
@@ -49,15 +49,6 @@ RETAINED_SILENCE_S = 2.0
 RETAINED_LIMIT_S = 10.0
 # Alerts are not retained: those of an outage wait here, the oldest go first.
 MAX_WAITING_ALERTS = 200
-# Commands that wait for their turn; beyond it the newest are dropped, and counted.
-MAX_WAITING_COMMANDS = 32
-# After each answer, and as long as it took: whoever asks without end gets half of the loop at most.
-LEAST_REST_S = 0.01
-# What an asker may choose for the answer: brokers end the session of who publishes to anything stranger.
-PLAIN_TOPIC = re.compile(r"[A-Za-z0-9_.:@=/-]{1,256}")
-MAX_RESPONSE_LEVELS = 50
-# A longer verb is not meant seriously: of an unknown one, so much is repeated in topics and logs.
-MAX_VERB = 64
 # What an MQTT packet needs besides a payload: header, topic, properties.
 PACKET_OVERHEAD_BYTES = 1_024
 # A payload is not cut smaller than this: a broker that takes less is not one for this contract.
@@ -108,7 +99,7 @@ class Uplink:
         self.greeting = False
         self.session = 0
         self.identity = identity
-        self.commands_dropped = 0
+        self.desk = CommandDesk(commands, topics, clock)
         self.alerts_dropped = 0
         self.refused = 0
         self._ledger = ledger
@@ -127,7 +118,6 @@ class Uplink:
         self._restate = False
         self._changed = asyncio.Event()
         self._waiting_alerts: deque[payloads.Alert] = deque(maxlen=MAX_WAITING_ALERTS)
-        self._requests: asyncio.Queue[Message] = asyncio.Queue(MAX_WAITING_COMMANDS)
         self._topic_of: dict[int, str] = {}
         self._settled = asyncio.Event()
         self._outdated: dict[str, bytes | None] = {}
@@ -174,7 +164,7 @@ class Uplink:
             self._opened = True
         self.session += 1
         options = replace(self._options, will=self._state_message(online=False))
-        connection = Connection(options, on_message=self._receive, on_puback=self._puback)
+        connection = Connection(options, on_message=self.desk.receive, on_puback=self._puback)
         connected_us = self._clock.monotonic_us()
         try:
             granted = await connection.open()
@@ -191,7 +181,7 @@ class Uplink:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch(connection))
                 tasks.create_task(self._say_changes(connection))
-                tasks.create_task(self._answer(connection))
+                tasks.create_task(self.desk.answer(connection))
                 tasks.create_task(self._clear_outdated())
                 tasks.create_task(self._snapshots.run())
                 if self._item_events is not None:
@@ -318,39 +308,6 @@ class Uplink:
     def _subject(self, topic: str) -> str:
         """What an alert calls a topic of ours."""
         return topic.removeprefix(self._topics.root)
-
-    def _receive(self, message: Message) -> None:
-        """A command. A retained one was not meant for now."""
-        if message.retain or not message.topic.startswith(self._topics.command("")):
-            return
-        try:
-            self._requests.put_nowait(message)
-        except asyncio.QueueFull:
-            self.commands_dropped += 1
-
-    async def _answer(self, connection: Connection) -> None:
-        """Answer commands, one after the other."""
-        while True:
-            message = await self._requests.get()
-            began_us = self._clock.monotonic_us()
-            verb = message.topic.removeprefix(self._topics.command(""))
-            answer = await self._commands.answer(verb, message.payload)
-            topic = self._reply_topic(verb, message.properties.response_topic or "")
-            properties = replace(JSON, correlation_data=message.properties.correlation_data)
-            try:
-                connection.publish(topic, answer.encode(), properties=properties)
-            except PacketTooLargeError as error:
-                # The asker's own choice of words (topic, correlation data), and its loss: no alert.
-                log.warning("broker: no answer to %s: %s", verb[:MAX_VERB], error.text)
-            await asyncio.sleep(max(LEAST_REST_S, (self._clock.monotonic_us() - began_us) / 1e6))
-
-    def _reply_topic(self, verb: str, wanted: str) -> str:
-        """Where an answer goes: not into the topics by which this gateway itself speaks, and not nowhere."""
-        root = self._topics.root
-        takes_over = wanted.startswith(root) and not wanted.startswith(self._topics.reply(""))
-        if PLAIN_TOPIC.fullmatch(wanted) and wanted.count("/") < MAX_RESPONSE_LEVELS and not takes_over:
-            return wanted
-        return self._topics.reply(verb[:MAX_VERB])
 
     def _limit_payloads(self, maximum_packet_size: int | None) -> None:
         """Snapshot parts and pages of deltas are cut to what this broker takes."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gateway import payloads, uplink
+from gateway import command_desk, payloads
 from gateway.commands import Commands
 from gateway.ledger import Ledger
 from gateway.payloads import Topics
@@ -69,6 +69,6 @@ async def test_who_asks_without_end_does_not_stop_the_deltas(tmp_path: Path, mon
             asker.connection.publish(rig.topics.command("replay"), request)
         await write(gateway, 100)
         await eventually(lambda: gateway.backlog == 0)
-        assert gateway.uplink.commands_dropped > 0, "more than can wait are dropped, and counted"
+        assert gateway.uplink.desk.dropped > 0, "more than can wait are dropped, and counted"
         took_s = asyncio.get_running_loop().time() - began_s
-        assert gateway.commands.answered["replay"] <= took_s / uplink.LEAST_REST_S + 1
+        assert gateway.commands.answered["replay"] <= took_s / command_desk.LEAST_REST_S + 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway import snapshots, uplink
+from gateway import command_desk, snapshots
 from gateway.commands import MAX_REQUEST_BYTES
 from gateway.consumer.broker import Message, MessageProperties
 from gateway.daemon import Gateway
@@ -157,7 +157,7 @@ async def test_a_verb_as_long_as_a_topic_may_be_ends_nothing(gateway: Gateway, a
     root = asker.topics.root
     verb = "v" * (65_535 - len(root) - len("cmd/"))
     asker.connection.publish(root + "cmd/" + verb, b"{}")
-    answer = root + "reply/" + "v" * uplink.MAX_VERB
+    answer = root + "reply/" + "v" * command_desk.MAX_VERB
     assert json.loads((await asker.first(answer)).payload)["error"] == "bad-request"
     assert gateway.uplink.session == 1
     assert (await ask(asker, "status", {}))["site"] == "store"
@@ -169,7 +169,7 @@ async def test_an_answer_goes_only_where_answers_may_go(gateway: Gateway, asker:
     topics = asker.topics
     properties = MessageProperties(response_topic=wanted.format(root=topics.root))
     # As if from a broker that lets even a wildcard through.
-    gateway.uplink._receive(Message(topics.command("status"), b"{}", properties=properties))
+    gateway.uplink.desk.receive(Message(topics.command("status"), b"{}", properties=properties))
     assert json.loads((await asker.first(topics.reply("status"))).payload)["site"] == "store"
     assert gateway.commands.answered == {"status": 1, "snapshot": 0, "replay": 0, "refused": 0}
 
@@ -212,7 +212,7 @@ async def test_retained_commands_are_not_for_now(rig: Rig, gateway: Gateway, ask
 async def test_a_flood_of_commands_is_bounded_and_counted(gateway: Gateway, asker: Listener) -> None:
     for _ in range(500):
         asker.connection.publish(asker.topics.command("replay"), b"{}")
-    await eventually(lambda: gateway.commands.answered["refused"] + gateway.uplink.commands_dropped == 500)
+    await eventually(lambda: gateway.commands.answered["refused"] + gateway.uplink.desk.dropped == 500)
     assert (await ask(asker, "status", {}))["site"] == "store"
 
 
@@ -227,6 +227,6 @@ async def test_a_strange_response_topic_does_not_end_the_connection(
     gateway: Gateway, asker: Listener, strange: str
 ) -> None:
     session = gateway.uplink.session
-    assert gateway.uplink._reply_topic("status", strange) == gateway.topics.reply("status")
+    assert gateway.uplink.desk.reply_topic("status", strange) == gateway.topics.reply("status")
     await ask(asker, "status", {})
     assert gateway.uplink.session == session
