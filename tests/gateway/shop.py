@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gateway.domain.inventory import Inventory
-from gateway.domain.items import Identity, Item, Transition
+from gateway.domain.items import Cause, Identity, Item, Transition
 from gateway.domain.params import PROFILES, PresenceParams, Profile, Zone, ZoneKind
 from gateway.domain.presence import Presence
 from gateway.domain.stock import Stock
@@ -15,9 +15,24 @@ READER = "ceiling-1"
 # What a test of other rules relies on: two reads count, one that stays alone is soon forgotten.
 RACK = replace(PROFILES[Profile.RACK], first_read_chance=1.0, glimpsed_timeout_s=60.0, departed_floor_s=1800.0)
 DOOR = replace(PROFILES[Profile.DOOR], glimpsed_timeout_s=60.0)
+# Bounds that are the same for every tag, and short.
+QUICK = PresenceParams(
+    missing_floor_s=60.0,
+    departed_floor_s=120.0,
+    silence_ceiling_s=120.0,
+    missing_chance=0.5,
+    first_read_chance=1.0,
+    glimpsed_timeout_s=60.0,
+)
+QUICK_SHOP = {"a": QUICK, "b": QUICK, "door": DOOR}
 START_US = 1_000 * US_PER_S
 UTC_US = 1_790_000_000 * US_PER_S
 GTINS = ("09506000134352", "04012345678901", "00614141123452")
+
+
+def causes(made: Iterable[Transition]) -> list[Cause]:
+    """Why each of them was made."""
+    return [one.cause for one in made]
 
 
 class HandClock:

@@ -4,9 +4,8 @@ import os
 import signal
 import sqlite3
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -14,104 +13,19 @@ from random import Random
 import pytest
 
 from gateway import ledger as module
-from gateway import ledger_file
-from gateway.domain.delta import Change, Step
-from gateway.domain.items import Cause
-from gateway.domain.presence import Presence
-from gateway.domain.records import (
-    BinRecord,
-    HeardRecord,
-    ItemRecord,
-    PlaceRecord,
-    PoolRecord,
-    ProductRecord,
-    ShopRecord,
-    Story,
-    TailRecord,
-    ZoneRecord,
-)
 from gateway.domain.stock import StockRow
 from gateway.ledger import Ledger, LedgerError, open_ledger
 from gateway.ledger_group import Commit, Numbered
 from gateway.tasks import beside
+from tests.gateway.ledgers import GTIN, NOW_US, ROOMY_BYTES, arrival, check, commit, dump, life, record
 
-GTIN = "09506000134352"
-NOW_US = 1_790_000_000_000_000
 DAY_US = 86_400_000_000
-ROOMY_BYTES = 100_000_000
 KILLS = 24
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.db"
-
-
-@asynccontextmanager
-async def life(path: Path, max_bytes: int = ROOMY_BYTES, gateway: str = "gw-1") -> AsyncIterator[Ledger]:
-    """An open ledger that writes."""
-    async with (
-        open_ledger(path, "store-0042", gateway, max_bytes=max_bytes, utc_us=NOW_US) as ledger,
-        beside(ledger.run()),
-    ):
-        yield ledger
-
-
-def arrival(level: int, zone: str = "floor", change: int = 1) -> Step:
-    """A row goes to `level`."""
-    row = Change(GTIN, zone, "sellable_accessible", change, level, level, stale=False)
-    return Step((row,), {Cause.ARRIVED: abs(change)})
-
-
-def record(serial: int, zone: str | None = "floor") -> ItemRecord:
-    key = serial.to_bytes(12)
-    presence = Presence.PRESENT if zone else Presence.DEPARTED
-    return ItemRecord(key, GTIN, str(serial), presence, zone, NOW_US, NOW_US + serial, 0.25, 40.0, 1.5, 90.0 * serial)
-
-
-def commit(level: int, zone: str = "floor") -> Commit:
-    """One more item in `zone`."""
-    return Commit(NOW_US, [arrival(level, zone)], [record(level, zone)])
-
-
-@contextmanager
-def as_technician(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def dump(path: Path) -> list[str]:
-    """The whole content of a ledger, but for its boot number."""
-    with as_technician(path) as connection:
-        lines = list(connection.iterdump())
-    return [line for line in lines if not line.startswith('INSERT INTO "ledger"')]
-
-
-def check(path: Path) -> tuple[int, dict[str, int]]:
-    """What must hold in every ledger, however its life ended; its last number and its stock by zone."""
-    with as_technician(path) as connection:
-        ((verdict,),) = connection.execute("PRAGMA integrity_check")
-        assert verdict == "ok"
-        ((seq, trimmed),) = connection.execute("SELECT seq, trimmed FROM ledger")
-        rows = connection.execute("SELECT seq, payload FROM deltas ORDER BY seq").fetchall()
-        stock = dict(connection.execute("SELECT zone, quantity FROM stock"))
-        items = dict(connection.execute("SELECT zone, count(*) FROM items WHERE zone IS NOT NULL GROUP BY zone"))
-    assert [number for number, _ in rows] == list(range(trimmed + 1, seq + 1))
-    total: Counter[str] = Counter()
-    for number, payload in rows:
-        delta = json.loads(payload)
-        assert delta["seq"] == number
-        for row in delta["changes"]:
-            if not trimmed:
-                assert total[row["zone"]] + row["change"] == row["quantity"]
-            total[row["zone"]] = row["quantity"]
-    if not trimmed:
-        assert stock == {zone: quantity for zone, quantity in total.items() if quantity}
-    assert items == stock
-    return seq, stock
 
 
 async def test_a_commit_is_numbered_and_all_of_it_is_there(path: Path) -> None:
@@ -299,18 +213,6 @@ async def test_the_ledger_of_another_gateway_is_refused(path: Path) -> None:
     assert "path of its own" in caught.value.hint
     async with life(path) as ledger:
         assert ledger.position.seq == 0
-
-
-async def test_a_newer_ledger_is_refused_and_left_alone(path: Path) -> None:
-    async with life(path):
-        pass
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 999")
-    connection.close()
-    with pytest.raises(LedgerError, match="version 999") as caught:
-        async with life(path):
-            pass
-    assert "newer" in caught.value.hint
 
 
 def break_file(path: Path, damage: str) -> None:
@@ -532,177 +434,3 @@ async def test_two_gateways_cannot_share_a_ledger(path: Path) -> None:
         assert [delta.seq for delta in await first.commit(commit(1))] == [1]
     async with life(path) as second:
         assert second.position.seq == 1
-
-
-def bin_record(channel: int, *pieces: int) -> BinRecord:
-    products = tuple(
-        ProductRecord(f"{9506000134352 + n:014}", count, 181.5, 3.0, 182.0) for n, count in enumerate(pieces)
-    )
-    stories = (Story(pieces, 0.0, 0.0), Story(tuple(count + 1 for count in pieces), -3.0, -1.25))
-    return BinRecord("gondola-7", channel, "shelf", 1.5, 0.0, 364.25, -3.0, products, stories=stories, fills=2)
-
-
-async def test_what_lies_on_shelves_is_written_anew_as_a_whole(path: Path) -> None:
-    async with life(path) as ledger:
-        await ledger.commit(Commit(bins=[bin_record(1, 4, 5), bin_record(2, 1)]))
-        await ledger.commit(Commit(1, [arrival(1)], bins=[bin_record(1, 3)]))
-    async with life(path) as ledger:
-        assert sorted(await ledger.bins(), key=lambda each: each.channel) == [bin_record(1, 3), bin_record(2, 1)]
-        await ledger.commit(Commit(bins=[bin_record(3, 7)], dropped_bins=[("gondola-7", 2), ("gondola-7", 1)]))
-        assert await ledger.bins() == [bin_record(3, 7)]
-
-
-async def test_a_ledger_of_the_first_version_gets_its_shelves(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    newest = module.migrations.steps()
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:1])
-    async with life(path) as ledger:
-        await ledger.commit(Commit(NOW_US, [arrival(1)]))
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
-    async with life(path) as ledger:
-        assert await ledger.bins() == []
-        await ledger.commit(Commit(bins=[bin_record(1, 4)]))
-        assert await ledger.bins() == [bin_record(1, 4)]
-        assert [row.quantity for row in (await ledger.stock()).rows] == [1]
-
-
-# -- what silence has come to mean -------------------------------------------------------------------------------------
-
-
-def pool_record(zone: str, pace_s: float = 2.0, silences: float = 7.5) -> PoolRecord:
-    tail = (TailRecord(0.0, silences, 600.25), TailRecord(15.0, silences / 2, 210.0))
-    return PoolRecord(zone, pace_s, 86_400.5, 1.25, 3e-7, tail)
-
-
-async def test_pools_are_kept_and_written_anew_as_a_whole(path: Path) -> None:
-    other, empty = pool_record("floor", 8.0), replace(pool_record("back"), tail=())
-    carried = replace(pool_record("floor", silences=3.0), carried=True)
-    async with life(path) as ledger:
-        await ledger.commit(Commit(pools=[carried, pool_record("floor"), other, empty]))
-        shorter = replace(pool_record("floor", silences=9.0), tail=pool_record("floor", silences=9.0).tail[:1])
-        await ledger.commit(Commit(pools=[shorter]))
-    async with life(path) as ledger:
-        assert await ledger.pools() == [empty, shorter, other, carried]
-
-
-async def test_what_the_shop_has_taught_is_one_row(path: Path) -> None:
-    shop = ShopRecord(1.75, 90.5, 0.2, (3.0, 0.0), (0.5, 7.25))
-    async with life(path) as ledger:
-        assert await ledger.shop() is None
-        await asyncio.gather(*map(ledger.submit, [Commit(shop=replace(shop, age_s=1.0)), Commit(shop=shop), Commit()]))
-    async with life(path) as ledger:
-        assert await ledger.shop() == shop
-        await ledger.commit(Commit(shop=replace(shop, hope=0.1)))
-        assert await ledger.shop() == replace(shop, hope=0.1)
-
-
-async def test_what_speaks_for_the_place_of_an_item_is_kept(path: Path) -> None:
-    own = HeardRecord("floor", 1.5, 2.5, 0.125, 0.25, 0.5, -61.5, 0, 0.0, 0.0, 0.0)
-    near = HeardRecord("till", 0.0, None, 1.23456789e-7, 0.0, 0.0, -70.123456789, 3, 1.5, -4.0, 2.25)
-    lying = replace(record(1), place=PlaceRecord("floor", NOW_US, None, 0.0, (own, near), told=True))
-    following = replace(record(2), place=PlaceRecord("back", NOW_US + 1, "floor", 0.375, ()))
-    left = replace(record(3, None), exited="till", place=PlaceRecord(None, NOW_US, None, 0.0, ()))
-    async with life(path) as ledger:
-        await ledger.commit(Commit(items=[lying, following, left, record(4)]))
-    rounded = replace(near, fast=1.23457e-7, level_dbm=-70.1235)
-    kept = replace(lying, place=PlaceRecord("floor", NOW_US, None, 0.0, (own, rounded), told=True))
-    async with life(path) as ledger:
-        assert await ledger.items() == [kept, following, left, record(4)]
-        await ledger.commit(Commit(items=[replace(lying, silence_s=7.0, place=None)], forgotten=[left.key]))
-        assert await ledger.items() == [replace(kept, silence_s=7.0), following, record(4)]
-        group = [Commit(items=[replace(following, place=following.place)]), Commit(items=[record(2)])]
-        await asyncio.gather(*map(ledger.submit, group))
-        assert (await ledger.items())[1] == following
-    assert ledger_file.read_item(path, GTIN, "2") == record(2)
-    with as_technician(path) as connection:
-        assert connection.execute("SELECT count(*) FROM places").fetchone() == (2,)
-
-
-def zone_record(zone: str, moved: float = 2.5) -> ZoneRecord:
-    return ZoneRecord(zone, (1.5, -0.25), (3.0, 2.0), moved, 86_400.5)
-
-
-async def test_in_one_group_the_last_word_on_what_a_zone_has_taught_holds(path: Path) -> None:
-    async with life(path) as ledger:
-        await ledger.commit(Commit(zones=[zone_record("floor"), zone_record("back"), zone_record("till")]))
-        group = [
-            Commit(zones=[zone_record("floor", 1.0), zone_record("back", 1.0), zone_record("new")]),
-            Commit(dropped_zones=["floor", "back"]),
-            Commit(zones=[zone_record("back", 9.0), zone_record("new", 3.0)]),
-        ]
-        await asyncio.gather(*map(ledger.submit, group))
-    async with life(path) as ledger:
-        assert await ledger.zones() == [zone_record("back", 9.0), zone_record("new", 3.0), zone_record("till")]
-
-
-async def test_a_ledger_of_the_sixth_version_keeps_its_items(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    newest = module.migrations.steps()
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:6])
-    async with life(path) as ledger:
-        await ledger._writer.execute(
-            "INSERT INTO items VALUES (?, 96, ?, '1', 'present', 'floor', ?, ?, 0.25, 40.0, 1.5, 90.0, 1, 0)",
-            ((1).to_bytes(12), GTIN, NOW_US, NOW_US + 1),
-        )
-    old = replace(record(1), carried=True)
-    assert ledger_file.read_item(path, GTIN, "1") == old
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
-    async with life(path) as ledger:
-        assert await ledger.items() == [old]
-        assert await ledger.zones() == []
-        place = PlaceRecord("floor", NOW_US, None, 0.0, ())
-        await ledger.commit(Commit(items=[replace(old, place=place)], zones=[zone_record("floor")]))
-        assert await ledger.items() == [replace(old, place=place)]
-        assert await ledger.zones() == [zone_record("floor")]
-
-
-async def test_a_ledger_of_the_fourth_version_keeps_what_its_pools_have_learnt(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    newest = module.migrations.steps()
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:4])
-    async with life(path) as ledger:
-        await ledger._writer.execute("INSERT INTO pools VALUES ('floor', 2.0, 86400.5, 1.25, 3e-7)")
-        for row in ((0.0, 7.5, 600.25), (15.0, 3.75, 210.0)):
-            await ledger._writer.execute("INSERT INTO pool_tails VALUES ('floor', 2.0, ?, ?, ?)", row)
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
-    async with life(path) as ledger:
-        assert await ledger.pools() == [pool_record("floor")]
-
-
-async def test_in_one_group_the_last_word_on_a_zone_holds(path: Path) -> None:
-    async with life(path) as ledger:
-        learnt = ["floor", "back"]
-        await ledger.commit(Commit(pools=[pool_record("floor"), pool_record("back")], learnt_zones=learnt))
-        again = pool_record("back", 32.0)
-        group = [
-            Commit(pools=[pool_record("floor", 8.0), pool_record("back", 8.0)]),
-            Commit(pools=[pool_record("new")], learnt_zones=["new", "floor"]),
-            Commit(dropped_zones=["floor", "back"]),
-            Commit(pools=[again], learnt_zones=["back"]),
-        ]
-        before = ledger.commits
-        await asyncio.gather(*map(ledger.submit, group))
-        assert ledger.commits == before + 1
-        assert await ledger.pools() == [again, pool_record("new")]
-        assert await ledger.learnt_zones() == {"back", "new"}
-    with as_technician(path) as connection:
-        assert connection.execute("SELECT count(*) FROM pool_tails").fetchone() == (4,)
-
-
-async def test_a_ledger_of_the_second_version_keeps_its_items(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    newest = module.migrations.steps()
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest[:2])
-    async with life(path) as ledger:
-        await ledger.commit(Commit(NOW_US, [arrival(1)]))
-        await ledger._writer.execute(
-            "INSERT INTO items VALUES (?, 96, ?, '1', 'present', 'floor', ?, ?, 0.25, 40.0, 1.5)",
-            ((1).to_bytes(12), GTIN, NOW_US, NOW_US + 1),
-        )
-    assert ledger_file.read_item(path, GTIN, "1") == replace(record(1), longest_s=0.0)
-    monkeypatch.setattr(module.migrations, "steps", lambda: newest)
-    async with life(path) as ledger:
-        assert await ledger.items() == [replace(record(1), longest_s=0.0)]
-        assert await ledger.pools() == []
-        await ledger.commit(Commit(items=[record(1)], pools=[pool_record("floor")]))
-        assert await ledger.items() == [record(1)]
-        assert await ledger.pools() == [pool_record("floor")]
-    assert check(path) == (1, {"floor": 1})
