@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from gateway.domain.hearing import LATE_READ_US
 from gateway.domain.homes import SETTLED_US, Homes, go_together
 from gateway.domain.items import Item
 from gateway.domain.presence import COUNTED
-from gateway.domain.silence import UNEXPLAINED_PACES
+from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
 
 # A move speaks for the others by as much less as it is longer ago (e-fold time); a hint speaks for as long.
@@ -50,6 +51,10 @@ MISTAKEN_SHARE = 0.4
 REMEMBERED_US = 3600 * US_PER_S
 # How often those that are silent are looked through.
 LOOK_US = 2 * US_PER_S
+# Whoever is read is not silent enough to follow before so much time has passed.
+HEARD_US = int(SILENT_TIMES * SHORTEST_S * US_PER_S)
+# Nothing is missed for a sum that was rounded up.
+EARLY_US = 1_000
 # So many follow in one look at most: the rest can wait for the next.
 MOST_AT_ONCE = 200
 # Fewer than this is nobody.
@@ -68,9 +73,11 @@ class Wave:
     """Those that go one way: `moves` fade since `moved_us`, `hints` are items and when they gave one.
 
     `going`: so many that others have gone along, since `began_us`. Those who `followed`, of whom so many `returned`.
+    Unless something happens nothing can come of it before `due_us`, and nobody has been silent for long enough to
+    follow before `silent_us`.
     """
 
-    __slots__ = ("began_us", "followed", "going", "hints", "moved_us", "moves", "returned")
+    __slots__ = ("began_us", "due_us", "followed", "going", "hints", "moved_us", "moves", "returned", "silent_us")
 
     def __init__(self, now_us: int) -> None:
         self.moves = 0.0
@@ -80,6 +87,7 @@ class Wave:
         self.began_us: int | None = None
         self.followed: dict[Item, None] = {}
         self.returned = 0
+        self.due_us = self.silent_us = 0.0
 
     def add(self, now_us: int) -> None:
         """One more has moved."""
@@ -105,19 +113,44 @@ class Wave:
             going = moves + len(self.hints) >= LEAST_SHARE * silent
         if going and not self.going:
             self.began_us = now_us
+            self.silent_us = 0.0
         self.going = going
+
+    def rest(self, now_us: int) -> None:
+        """After a look: when the next one may find something.
+
+        It may be too early, never too late: what is found, and when, is the same as if each look were made.
+        """
+        moves = self.moves_at(now_us)
+        if moves >= LEAST_MOVES or moves + len(self.hints) >= LEAST_HINTS:
+            self.due_us = 0.0
+            return
+        # Too few go, and moves and hints only fade: it waits for those that are silent, and for its end.
+        over_us: float = self._known_until_us
+        if moves >= FORGOTTEN_MOVES:
+            over_us = max(over_us, now_us + FADES_US * math.log(moves / FORGOTTEN_MOVES) - EARLY_US)
+        if self.hints:
+            over_us = max(over_us, max(self.hints.values()) + FADES_US)
+        self.due_us = min(self.silent_us, over_us) if self.awaits(now_us) else over_us
 
     def asks_nats(self, now_us: int) -> float:
         """So much the reads of an item must say at least for its having gone along; infinite where nobody went."""
         if self.going:
             return LEAST_NATS
-        return LATE_NATS if self.began_us is not None and now_us - self.began_us <= AWAITED_US else math.inf
+        return LATE_NATS if self.awaits(now_us) else math.inf
 
     def is_over(self, now_us: int) -> bool:
         """Nobody goes any more, and what became of those that did is of no account."""
+        return self.moves_at(now_us) < FORGOTTEN_MOVES and not self.hints and now_us > self._known_until_us
+
+    @property
+    def _known_until_us(self) -> int:
         known_us = REMEMBERED_US if self.followed else AWAITED_US if self.began_us is not None else 0
-        since_us = self.moved_us if self.began_us is None else self.began_us
-        return self.moves_at(now_us) < FORGOTTEN_MOVES and not self.hints and now_us - since_us > known_us
+        return known_us + (self.moved_us if self.began_us is None else self.began_us)
+
+    def awaits(self, now_us: int) -> bool:
+        """Whether those that fell silent when the others went may follow yet."""
+        return self.began_us is not None and now_us - self.began_us <= AWAITED_US
 
     @property
     def is_mistaken(self) -> bool:
@@ -128,13 +161,15 @@ class Wave:
 class Company:
     """Who went where of late, and who is left."""
 
-    __slots__ = ("_homes", "_waves", "due_us", "products")
+    __slots__ = ("_homes", "_looked_us", "_waves", "due_us", "products")
 
     def __init__(self, homes: Homes) -> None:
         self._homes = homes
         self._waves: dict[Way, Wave] = {}
+        # When waves were looked at last, or the first of them began.
+        self._looked_us = 0
         self.due_us: float = math.inf
-        """When those that are silent are looked through next; infinite where nobody went of late."""
+        """When waves are looked at next; infinite where nobody went of late."""
         self.products: set[str] = set()
         """The GTINs of those that went of late."""
 
@@ -147,8 +182,31 @@ class Company:
             # It is back, and had never gone: that is no move, but speaks against those that it followed.
             if (mistaken := self._waves.get(Way(gtin, entered, left))) is not None and item in mistaken.followed:
                 mistaken.returned += 1
+                self._wake(mistaken, now_us)
             return
-        self._wave(Way(gtin, left, entered), now_us).add(now_us)
+        wave = self._wave(Way(gtin, left, entered), now_us)
+        wave.add(now_us)
+        self._wake(wave, now_us)
+
+    def settled(self, item: Item, now_us: int) -> None:
+        """The item counts in another zone now: it may hint no more."""
+        if item.identity.gtin in self.products:
+            for wave in self._waves.values():
+                if item in wave.hints:
+                    self._wake(wave, now_us)
+
+    def read_late(self, item: Item, now_us: int) -> None:
+        """The item was read later than had been known, though not now: it may have fallen silent with others."""
+        if item.identity.gtin in self.products:
+            for way, wave in self._waves.items():
+                if way.gtin == item.identity.gtin:
+                    wave.silent_us = 0.0
+                    self._wake(wave, now_us)
+
+    def _wake(self, wave: Wave, now_us: int) -> None:
+        """Look at it at the next occasion."""
+        wave.due_us = 0.0
+        self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, now_us - 1)))
 
     def hear(self, item: Item, zone: LiveZone, now_us: int) -> None:
         """An item that is counted in `zone` was read, and more zones than that have read it: may it be on its way?"""
@@ -160,7 +218,10 @@ class Company:
             if rival is own or rival.fast <= HINT_TIMES * rival.slow or not go_together(zone, rival.zone):
                 continue
             if rival.often * max(reach_s, rival.fast_s) < HINT_LOOKS * LN2:
-                self._wave(Way(item.identity.gtin, zone, rival.zone), now_us).hints[item] = now_us
+                wave = self._wave(Way(item.identity.gtin, zone, rival.zone), now_us)
+                wave.hints[item] = now_us
+                if wave.moves + len(wave.hints) >= LEAST_HINTS:
+                    self._wake(wave, now_us)
 
     def follow(self, item: Item, left: LiveZone, entered: LiveZone) -> None:
         """The item is to be where others of its product went."""
@@ -185,27 +246,47 @@ class Company:
         """Items that fell silent where others left, that zone, and the one that these went to; to be settled there."""
         if now_us < self.due_us:
             return
-        self.due_us = _next_look_us(now_us)
+        self._looked_us = now_us
         yield from islice(self._silent(now_us), MOST_AT_ONCE)
         self._forgot()
 
     def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
         for way, wave in list(self._waves.items()):
+            if wave.due_us > now_us:
+                continue
+            # Should this look be too short for all of them, the next one goes on.
+            wave.due_us = 0.0
             if wave.is_mistaken:
                 for item in list(self._homes.of(way.gtin, way.entered)):
                     if item.location.followed_from is way.left and item in wave.followed:
                         yield item, way.entered, way.left
-                # Not before all of them are back: this look may be too short for that.
                 del self._waves[way]
                 continue
             there = self._homes.of(way.gtin, way.left)
             wave.look(way, there, now_us)
             if wave.is_over(now_us):
                 del self._waves[way]
-            elif wave.began_us is not None and now_us - wave.began_us <= AWAITED_US and way.left.clock.running:
-                for item in list(there):
-                    if _is_silent(item, way.left, now_us) and _fell_silent(item, wave.began_us):
-                        yield item, way.left, way.entered
+                continue
+            if wave.began_us is not None and wave.silent_us <= now_us and wave.awaits(now_us):
+                wave.silent_us = 0.0
+                if way.left.clock.running:
+                    yield from self._fallen(way, wave, wave.began_us, now_us)
+            wave.rest(now_us)
+
+    def _fallen(self, way: Way, wave: Wave, began_us: int, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
+        """Those that fell silent when a wave began; and when others of them will have been silent for long enough."""
+        left, latest_us = way.left, began_us + FADES_US
+        # Whoever is read by then may fall silent in time once more, and later nobody.
+        silent_us = now_us + HEARD_US if now_us <= latest_us + LATE_READ_US else math.inf
+        for item in list(self._homes.of(way.gtin, left)):
+            if item.seen_us > latest_us:
+                continue
+            waits_us = _waits_us(item, left, now_us)
+            if waits_us > 0:
+                silent_us = min(silent_us, now_us + waits_us - EARLY_US)
+            elif _fell_silent(item, began_us) and _is_silent(item, left, now_us):
+                yield item, left, way.entered
+        wave.silent_us = silent_us
 
     def configure(self, zones: Mapping[str, LiveZone]) -> None:
         """Only these zones exist from now on."""
@@ -218,15 +299,17 @@ class Company:
         """Those that go this way, from now on if nobody did."""
         wave = self._waves.get(way)
         if wave is None:
+            if not self._waves:
+                self._looked_us = now_us
             wave = self._waves[way] = Wave(now_us)
             self.products.add(way.gtin)
-            self.due_us = min(self.due_us, _next_look_us(now_us))
+            self._wake(wave, now_us)
         return wave
 
     def _forgot(self) -> None:
         self.products = {way.gtin for way in self._waves}
-        if not self._waves:
-            self.due_us = math.inf
+        due_us = min((wave.due_us for wave in self._waves.values()), default=math.inf)
+        self.due_us = _next_look_us(max(self._looked_us, int(due_us) - 1)) if due_us < math.inf else due_us
 
 
 def _next_look_us(now_us: int) -> int:
@@ -240,10 +323,19 @@ def _fell_silent(item: Item, began_us: int) -> bool:
     return began_us - FADES_US - pace_us < item.seen_us <= began_us + FADES_US
 
 
+def _waits_us(item: Item, zone: LiveZone, now_us: int) -> float:
+    """How long it takes at least until an item that is not read is silent for long enough; not above 0: it may be."""
+    silent_s = zone.clock_s - item.seen_clock_s
+    # The cheaper half of `unexplained_s` first: nearly all are looked at in vain.
+    left_s = SILENT_TIMES * UNEXPLAINED_PACES * item.location.pace_s - silent_s
+    if left_s <= 0.0:
+        left_s = SILENT_TIMES * item.unexplained_s - silent_s
+    return max(left_s * US_PER_S, item.location.since_us + SETTLED_US - now_us)
+
+
 def _is_silent(item: Item, zone: LiveZone, now_us: int) -> bool:
     """Whether an item that has long been in `zone`, and was read there, is silent for longer than chance explains."""
     silent_s = zone.clock_s - item.seen_clock_s
-    # The cheaper half of `unexplained_s` first: nearly all are looked at in vain.
     if silent_s < SILENT_TIMES * UNEXPLAINED_PACES * item.location.pace_s:
         return False
     since_us = item.location.since_us

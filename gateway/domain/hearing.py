@@ -33,11 +33,17 @@ class Hearing:
     """A table of tags and an ear for every antenna.
 
     `item_of` (key, when it was seen in monotonic microseconds) says which item a tag is on that an antenna has not
-    read before, None where it is no stock.
+    read before, None where it is no stock. `read_late` (item, now) hears of what was read longer ago than counts.
     """
 
-    def __init__(self, zone_of: Mapping[Antenna, LiveZone], item_of: Callable[[TagKey, int], Item | None]) -> None:
+    def __init__(
+        self,
+        zone_of: Mapping[Antenna, LiveZone],
+        item_of: Callable[[TagKey, int], Item | None],
+        read_late: Callable[[Item, int], None],
+    ) -> None:
         self._item_of = item_of
+        self._read_late = read_late
         self._cells: dict[str, dict[int, CellTable]] = {}
         self._ears: dict[Antenna, Ear] = {}
         self._zones: Collection[LiveZone] = ()
@@ -164,6 +170,7 @@ class Hearing:
             cell.total += reads
             if last_us < oldest_us:
                 item.seen_us = max(item.seen_us, last_us)
+                self._read_late(item, now_us)
                 continue
             if item.ticket == FORGOTTEN:
                 continue  # its next read makes it known anew

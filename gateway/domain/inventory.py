@@ -45,14 +45,14 @@ class Inventory:
         self._identify = identify
         self._items: dict[Identity, Item] = {}
         self._tags: dict[TagKey, Item] = {}
-        self._hearing = Hearing(zone_of, self._item_of)
+        self._homes = Homes()
+        self._company = Company(self._homes)
+        self._hearing = Hearing(zone_of, self._item_of, self._company.read_late)
         # Add a batch up, for the next tick to judge. The hot path itself: another call between would cost some percent.
         self.ingest = self._hearing.ingest
         self._timers = Timers(self.zones.values())
         self._hopes = Hopes()
         self._newcomers = Newcomers(self.zones.values(), self._hopes)
-        self._homes = Homes()
-        self._company = Company(self._homes)
         self._reckon_due_us = RECKON_US
 
     def __len__(self) -> int:
@@ -251,6 +251,7 @@ class Inventory:
                 item.expect(DOOR_CHANCE)
         if zone is not item.zone:
             self._homes.settle(item, item.zone, zone)
+            self._company.settled(item, now_us)
         item.presence, item.zone, item.changed_us = presence, zone, now_us
         item.find_pool()
         self.missing.pop(item, None)

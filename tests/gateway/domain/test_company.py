@@ -1,15 +1,18 @@
 """Items of one product that are carried together, some of which tell by their reads, and some of which do not."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from gateway.domain.company import FADES_S, LEARNT_US, LOOK_US, SETTLED_US
+from gateway.domain.company import FADES_S, LEARNT_US, LOOK_US, SETTLED_US, Company, Wave
 from gateway.domain.items import Cause, Transition
-from gateway.domain.params import PresenceParams
+from gateway.domain.params import PresenceParams, Zone, ZoneKind
 from gateway.domain.presence import Presence
 from gateway.domain.zones import US_PER_S
-from tests.gateway.shop import DOOR, RACK, Shop, tag
+from gateway.offline import OfflineLine, RecordedRead
+from tests.gateway.shop import DOOR, RACK, Shop, identify, tag
 
 BOX = range(1, 11)
 TELLING = range(1, 7)
@@ -225,3 +228,45 @@ def test_ticks_that_are_left_out_change_nothing() -> None:
     assert {serial for _, serial in told[0]} == {"7", "8", "9", "10"}
     assert all(at_us % LOOK_US == 0 for at_us, _ in told[0][:4])
     assert told[1] == told[0]
+
+
+def boxes_carried_about(rng: Random) -> Iterator[RecordedRead]:
+    """Two hours of three boxes in three zones: some pieces fall silent, some are heard next door too,
+    and some reads come late. In the order of reception.
+    """
+    pieces = {tag(serial, box): rng.uniform(1, 60) for box in range(3) for serial in range(1, 13)}
+    boxes = dict.fromkeys(range(3), 1)
+    silent_s = dict.fromkeys(pieces, range(0))
+    for second in range(7_200):
+        if second % 400 == 399:
+            box = rng.randrange(3)
+            boxes[box] = rng.randint(1, 3)
+            for serial in rng.sample(range(1, 13), 6):
+                from_s = second + rng.choice([0, 20, 50])
+                silent_s[tag(serial, box)] = range(from_s, from_s + rng.choice([30, 300, 3_000]))
+        for number, (epc, pace_s) in enumerate(pieces.items()):
+            if second not in silent_s[epc] and rng.random() < 1 / pace_s:
+                port = boxes[number // 12] if rng.random() < 0.9 else rng.randint(1, 3)
+                at_us = second * US_PER_S + number
+                taken_us = at_us - rng.choice([0] * 30 + [40 * US_PER_S])
+                yield at_us, max(0, taken_us), "r1", port, epc, rng.randint(-62, -52)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_looks_that_are_left_out_would_have_found_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, followers = [], []
+    follow = Company.follow
+    monkeypatch.setattr(Company, "follow", lambda *args: (followers.append(args[1]), follow(*args)))
+    for restless in (False, True):
+        if restless:
+            monkeypatch.setattr(
+                Wave, "rest", lambda wave, _: (setattr(wave, "due_us", 0), setattr(wave, "silent_us", 0))
+            )
+        zones = [Zone(name, ZoneKind.SALES_FLOOR, RACK) for name in "abc"]
+        antennas = {("r1", port): zone.id for port, zone in enumerate(zones, 1)}
+        line = OfflineLine(zones, antennas, start_us=0, identify=identify)
+        line.reads(boxes_carried_about(Random(seed)))
+        told.append((line.transitions, line.levels, len(followers)))
+        followers.clear()
+    assert told[0] == told[1]
+    assert told[0][2] > 10

@@ -131,7 +131,9 @@ def test_whoever_is_looked_at_only_when_it_matters_is_found_deaf_at_the_same_tic
 
     lazy, eager = zones(), zones()
     items = [Item(identity(serial), tag(serial), START_US) for serial in range(2 * TOGETHER_TAGS)]
-    hearing = Hearing(lazy, lambda key, _: items[int.from_bytes(key[4:]) if isinstance(key, bytes) else 0])
+    hearing = Hearing(
+        lazy, lambda key, _: items[int.from_bytes(key[4:]) if isinstance(key, bytes) else 0], lambda *_: None
+    )
     tables: dict[Antenna, dict[bytes | tuple[bytes, int], Heard]] = {antenna: {} for antenna in antennas}
     ears = {antenna: Ear(antenna, eager[antenna], tables[antenna], START_US) for antenna in antennas}
     reads_per_tick = dict.fromkeys(antennas, 0)
