@@ -275,6 +275,9 @@ class Inventory:
         at_us = now_us // RECKON_US * RECKON_US
         self._reckon_due_us = at_us + RECKON_US
         self._hopes.age(at_us)
+        hopeless_s = self._hopes.hopeless_s()
+        for zone in self.zones.values():
+            zone.hopeless_s = hopeless_s
         reckon(self.zones, self.missing, (now_us - at_us) / US_PER_S)
 
     def _end_silence(self, item: Item, zone: LiveZone, now_us: int) -> Transition:

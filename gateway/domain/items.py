@@ -200,7 +200,8 @@ class Item:
         # Whatever people did there in all the time that nobody looked begins as one silence when somebody looks again.
         blind_s = zone.clock.blind_s(self.seen_clock_s)
         if self.unproven or self._is_unheard:
-            return min(params.withdrawn_after_s + blind_s, ceiling_s)
+            withdrawn_s = min(params.withdrawn_after_s, zone.hopeless_s) if self.unproven else params.withdrawn_after_s
+            return min(withdrawn_s + blind_s, ceiling_s)
         own_s = silence_bound_s(self.read_chance, params.missing_chance)
         pooled_s = pool_of(zone.silences, self.location.pace_s, carried=self.carried).patience_s
         patience_s = self.unexplained_s + max(pooled_s, LONGEST_FACTOR * self.longest_s)

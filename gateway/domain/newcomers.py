@@ -3,8 +3,8 @@
 A ghost (noise with a valid CRC) appears once and never again; an item that hangs badly may take minutes until its
 second read, rarely half an hour. Which of them single reads are differs: in the first minutes nearly all are items, in
 a settled shop hardly any. So it is learnt from what became of the last ones, by how long they had waited. That decides
-whether one counts at once. To withdraw one is another matter: that may be a departure that never happened, so it is
-given hours (`withdrawn_after_s`).
+whether one counts at once. To withdraw one is another matter: that may be a departure that never happened. So it
+is given hours (`withdrawn_after_s`), or a quarter of one where the last that waited for so long waited in vain.
 """
 
 import heapq
@@ -30,6 +30,12 @@ SHORTEST_HALF_LIFE_S = 60.0
 SETTLED_SHARE = 0.03
 FIRST_DAY_SHARE = 0.4
 FIRST_EXAMPLES = 1.0
+# One that counts by its first read is a ghost after all when a second one has become less likely than this ...
+HOPELESS_CHANCE = 0.05
+# ... after so long: bodies and trolleys stand before a shelf for minutes.
+HOPELESS_LEAST_S = 1_000.0
+# As long as nobody has waited so long: it may come or not.
+DOUBTFUL_SHARE = 0.5
 # Tags that were seen once are remembered until their timeout; a hostile transmitter must not fill the memory.
 MAX_GLIMPSED_ITEMS = 200_000
 # A pallet that only passed by is looked at piece by piece: the rest waits for the next tick.
@@ -94,6 +100,24 @@ class Hopes:
             first = FIRST_EXAMPLES * (SETTLED_SHARE + self._hope)
             never *= 1.0 - (came + first) / (came + passed + FIRST_EXAMPLES)
         return 1.0 - never
+
+    def hopeless_s(self) -> float:
+        """After how long without a second read one that counts is taken for a ghost; infinite where none is yet.
+
+        Few wait for so long, so a wait of which little is known is taken to be like the one before it.
+        """
+        share = DOUBTFUL_SHARE
+        shares = []
+        for came, passed in zip(self._came, self._passed, strict=True):
+            share = (came + share * FIRST_EXAMPLES) / (came + passed + FIRST_EXAMPLES)
+            shares.append(share)
+        found_s, never = math.inf, 1.0 - share
+        for waited_s, share in zip(reversed(WAITS_S), reversed(shares), strict=True):
+            if waited_s < HOPELESS_LEAST_S or 1.0 - never >= HOPELESS_CHANCE:
+                break
+            found_s = waited_s
+            never *= 1.0 - share
+        return found_s
 
     def age(self, now_us: int) -> None:
         """Let what was learnt fade."""

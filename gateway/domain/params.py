@@ -42,7 +42,7 @@ class PresenceParams:
     - A tag counts for certain once it was read `observed_reads` times over at least `observed_span_ms`; one that is
       not read again within `glimpsed_timeout_s` is forgotten: ghosts with a valid CRC appear once and never again. It
       counts from its first read on where what became of others makes a second one likelier than `first_read_chance`,
-      and is withdrawn if that has not come after `withdrawn_after_s`.
+      and is withdrawn if that has not come after `withdrawn_after_s`, or sooner where others waited in vain.
     - A present item is MISSING after a silence that its own read rate explains with a chance under
       `missing_chance`, and never before `missing_floor_s` (a customer in front of a rack blocks it for minutes).
     - Until more is known, one item of the zone leaves unseen in `unseen_stay_s`.

@@ -146,7 +146,8 @@ class LiveZone:
     """A zone with its antennas and its clock; `clock_s` is the clock's reading at the present tick (`tick_us`).
 
     At `due_s` on its clock the silence of one of its items is to be looked at. `moved` items were carried from it to
-    another zone in `looked_s` of looking at items; both fade. `saved` is what the ledger has of this.
+    another zone in `looked_s` of looking at items; both fade. `saved` is what the ledger has of this. An item
+    that counts by its first read is a ghost after `hopeless_s` without a second one, as the shop's last ones teach.
     """
 
     __slots__ = (
@@ -157,6 +158,7 @@ class LiveZone:
         "down",
         "due_s",
         "fading",
+        "hopeless_s",
         "id",
         "learning",
         "looked_s",
@@ -187,6 +189,7 @@ class LiveZone:
         self.moved = 0.0
         self.looked_s = 0.0
         self.reckoned_s = 0.0
+        self.hopeless_s = inf
         self.saved: ZoneRecord | None = None
         self.since_us = now_us
         self.tick_us = now_us

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -158,6 +159,34 @@ def test_what_changed_little_needs_no_write() -> None:
     assert replace(record, usual_db=2.5).differs(record, 0.1)
 
 
+# -- who is given up ------------------------------------------------------------------------------------------
+
+
+def test_nobody_is_hopeless_where_nothing_is_known() -> None:
+    assert Hopes().hopeless_s() == math.inf
+
+
+def test_where_those_that_waited_waited_in_vain_a_quarter_of_an_hour_is_enough() -> None:
+    hopes = Hopes()
+    for _ in range(10):
+        for wait in range(5):
+            hopes.passed(wait)
+    assert hopes.hopeless_s() == 1024.0, "nobody has waited for longer, but why should that be another matter?"
+
+
+def test_where_some_came_late_it_is_not() -> None:
+    hopes = Hopes()
+    for _ in range(10):
+        for wait in range(6):
+            hopes.passed(wait)
+    for _ in range(3):
+        hopes.came(2_000.0)
+    assert hopes.hopeless_s() == math.inf
+    for _ in range(200):
+        hopes.passed(6)
+    assert hopes.hopeless_s() == 1024.0
+
+
 # -- in a shop ------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +213,33 @@ def test_what_was_counted_by_one_read_is_withdrawn_when_no_second_comes() -> Non
     assert shop.item(1).zone is None
     shop.hear(1, tag(1))
     assert [one.cause for one in shop.tick()] == [Cause.RETURNED]
+
+
+def ghosts(shop: Shop, serials: Iterable[int]) -> None:
+    """A minute apart, tags that are never read again."""
+    for serial in serials:
+        shop.hear(1, tag(serial))
+        shop.wait(60, step_s=1)
+
+
+def test_where_ghosts_come_and_go_one_that_counts_is_withdrawn_sooner() -> None:
+    shop = Shop(COLD_SHOP)
+    ghosts(shop, range(1, 17))
+    assert shop.item(1).presence is Presence.MISSING
+    ghosts(shop, range(17, 21))
+    assert shop.item(1).presence is Presence.DEPARTED
+
+
+def test_an_outage_gives_time_to_that_one_as_well() -> None:
+    shop = Shop(COLD_SHOP)
+    ghosts(shop, range(1, 11))
+    shop.fails()
+    shop.wait(900, step_s=10)
+    shop.works()
+    ghosts(shop, range(11, 30))
+    assert shop.item(1).presence is Presence.MISSING
+    ghosts(shop, range(30, 36))
+    assert shop.item(1).presence is Presence.DEPARTED
 
 
 def test_an_outage_gives_time_before_it_is_withdrawn() -> None:
