@@ -8,12 +8,13 @@ never was.
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from gateway.domain.hearing import LATE_READ_US
 from gateway.domain.homes import SETTLED_US, Homes, go_together
 from gateway.domain.items import Item
+from gateway.domain.loads import Loads
 from gateway.domain.presence import COUNTED
 from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
@@ -161,10 +162,11 @@ class Wave:
 class Company:
     """Who went where of late, and who is left."""
 
-    __slots__ = ("_homes", "_looked_us", "_waves", "due_us", "products")
+    __slots__ = ("_homes", "_loads", "_looked_us", "_waves", "due_us", "products")
 
     def __init__(self, homes: Homes) -> None:
         self._homes = homes
+        self._loads = Loads()
         self._waves: dict[Way, Wave] = {}
         # When waves were looked at last, or the first of them began.
         self._looked_us = 0
@@ -173,20 +175,23 @@ class Company:
         self.products: set[str] = set()
         """The GTINs of those that went of late."""
 
-    def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> None:
-        """The item's own reads say that it went."""
+    def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> bool:
+        """The item's own reads say that it went. False: it followed others, is back, and never went."""
         if not go_together(left, entered):
-            return
+            return True
         gtin = item.identity.gtin
         if item.location.followed_from is entered:
             # It is back, and had never gone: that is no move, but speaks against those that it followed.
             if (mistaken := self._waves.get(Way(gtin, entered, left))) is not None and item in mistaken.followed:
                 mistaken.returned += 1
                 self._wake(mistaken, now_us)
-            return
+                return False
+            return True
         wave = self._wave(Way(gtin, left, entered), now_us)
         wave.add(now_us)
         self._wake(wave, now_us)
+        self._loads.went(item, left, entered, now_us)
+        return True
 
     def settled(self, item: Item, now_us: int) -> None:
         """The item counts in another zone now: it may hint no more."""
@@ -238,7 +243,10 @@ class Company:
             if rival is own or rival.fast <= LEAST_HEARD * own.fast:
                 continue
             wave = self._waves.get(Way(item.identity.gtin, zone, rival.zone))
-            if wave is not None and rival.news + rival.absence >= wave.asks_nats(now_us):
+            nats = rival.news + rival.absence
+            if wave is not None and nats >= wave.asks_nats(now_us):
+                return rival.zone
+            if self._loads.hold(item, zone, rival.zone, nats, now_us):
                 return rival.zone
         return None
 
@@ -247,8 +255,21 @@ class Company:
         if now_us < self.due_us:
             return
         self._looked_us = now_us
-        yield from islice(self._silent(now_us), MOST_AT_ONCE)
+        yield from islice(chain(self._silent(now_us), self._laden(now_us)), MOST_AT_ONCE)
+        self._loads.forget(now_us)
         self._forgot()
+
+    def _laden(self, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
+        """Those that were on a load of which more is known now."""
+        grown = self._loads.grown
+        for load, (left, entered) in list(grown.items()):
+            for gtin in load.products:
+                for item in list(self._homes.of(gtin, left)):
+                    nats = _nats_of(item, entered, now_us)
+                    if nats is not None and self._loads.hold(item, left, entered, nats, now_us):
+                        yield item, left, entered
+            # Not before all of them have been looked through: this look may be too short for that.
+            del grown[load]
 
     def _silent(self, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
         for way, wave in list(self._waves.items()):
@@ -293,6 +314,7 @@ class Company:
         for way in list(self._waves):
             if zones.get(way.left.id) is not way.left or zones.get(way.entered.id) is not way.entered:
                 del self._waves[way]
+        self._loads.configure(zones)
         self._forgot()
 
     def _wave(self, way: Way, now_us: int) -> Wave:
@@ -308,13 +330,22 @@ class Company:
 
     def _forgot(self) -> None:
         self.products = {way.gtin for way in self._waves}
-        due_us = min((wave.due_us for wave in self._waves.values()), default=math.inf)
+        self.products.update(self._loads.products())
+        due_us = 0.0 if self._loads.grown else min((wave.due_us for wave in self._waves.values()), default=math.inf)
         self.due_us = _next_look_us(max(self._looked_us, int(due_us) - 1)) if due_us < math.inf else due_us
 
 
 def _next_look_us(now_us: int) -> int:
     """At fixed moments, so that ticks which are left out because nothing happens change nothing."""
     return (now_us // LOOK_US + 1) * LOOK_US
+
+
+def _nats_of(item: Item, entered: LiveZone, now_us: int) -> float | None:
+    """What its own reads say for an item's having gone there; None where that zone has not heard it, or it is new."""
+    location = item.location
+    if location.own is None or now_us - location.since_us < SETTLED_US or item.presence not in COUNTED:
+        return None
+    return next((rival.news + rival.absence for rival in location.evidence if rival.zone is entered), None)
 
 
 def _fell_silent(item: Item, began_us: int) -> bool:

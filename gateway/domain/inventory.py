@@ -186,8 +186,9 @@ class Inventory:
         best = item.location.decide(zone, now_us, carried=item.carried)
         if best is not zone:
             zone.moved += 1.0
-            self._company.went(item, zone, best, now_us)
+            told = self._company.went(item, zone, best, now_us)
             made.append(self._settle(item, Presence.PRESENT, best, Cause.MOVED, now_us))
+            item.location.told = told
         elif len(item.location.evidence) > 1 and (joined := self._join(item, zone, now_us)) is not None:
             made.append(joined)
         elif item.presence is Presence.MISSING:

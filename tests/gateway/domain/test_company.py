@@ -123,6 +123,9 @@ def test_a_follower_that_is_read_at_home_returns_and_does_not_follow_again() -> 
     assert shop.item(9).zone is shop.zones["a"]
     moves = [step for step in made if step.item is shop.item(9)]
     assert len(moves) == 1
+    # Its return says no more of where it is than was known before it followed: the others may draw it home.
+    assert shop.item(1).location.told
+    assert not shop.item(9).location.told
     assert SETTLED_US > 50 * US_PER_S
 
 
