@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
+from datetime import UTC, datetime
+from itertools import chain, islice
+from operator import sub
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,20 @@ from gateway.domain.items import Identity
 from gateway.domain.records import BinRecord
 from gateway.domain.zones import US_PER_S
 from gateway.offline import OfflineLine
+from gateway.spoken import duration
 from gateway.trace.capture import CaptureError, Session
 from gateway.trace.capturefile import Capture
+from gateway.trace.clocks import straighten
 from gateway.trace.csvlinks import Link, LinksFile
 from gateway.trace.csvreads import Columns, ReadsFile
 from gateway.trace.csvtable import BadRows, opened
 from gateway.trace.layouts import layout_from_json, records_from_json
 from gateway.trace.play import CapturePlayer, Played, content_of, play, start_of, time_of
+from gateway.trace.reads import Reads
 from gateway.trace.times import TimeUnit
 
-# A reader's clock that is further from the gateway's is no drift: it counts from something else.
-APART_US = 3_600 * US_PER_S
+# No recording pauses for longer.
+LONGEST_HOLE_US = 366 * 86_400 * US_PER_S
 
 
 class SourceError(Exception):
@@ -80,14 +85,15 @@ class CsvSource:
             bad = [rows.bad]
         if reads.sort():
             notices.append(f"{self._file} is not in the order of reception; it was sorted")
-        if abs(reads_file.clock_apart_us) > APART_US:
-            notices.append(_apart(reads_file.clock_apart_us))
+        if wrong := straighten(reads):
+            notices.append(_clocks(wrong))
         links: Sequence[Link] = ()
         if self._links is not None:
             with opened(self._links) as rows:
                 file = LinksFile(rows, reader_id=self._reader_id)
                 links = file.read(unit=self._unit, fallback=reads_file.unit)
                 bad.append(rows.bad)
+        _refuse_a_hole(reads, links)
         line = _line(self._layout, start_of(reads, links), any_epc=any_epc)
         with _paced(speed, start_of(reads, links)) as pace:
             play(line, reads, links, pace, idle_us=idle_us, smooth=speed is not None)
@@ -171,9 +177,27 @@ def _paced(speed: float | None, start_us: int) -> Iterator[Callable[[int, float]
         yield pace
 
 
-def _apart(us: int) -> str:
-    hours, order = abs(us) / US_PER_S / 3600, "before" if us > 0 else "after"
-    return (
-        f"no read was taken less than {hours:,.1f} h {order} it was received: two clocks?"
-        " --time-taken with the column of reception counts by that"
+def _clocks(wrong: Mapping[str, int]) -> str:
+    """By how far readers' clocks were wrong."""
+    named = ", ".join(
+        f"{reader} by up to {duration(abs(us) / US_PER_S)} {'behind' if us > 0 else 'ahead'}"
+        for reader, us in sorted(wrong.items())
     )
+    return f"clocks were wrong, and what they say was put right: {named}"
+
+
+def _refuse_a_hole(reads: Reads, links: Sequence[Link]) -> None:
+    """A time that is years away from the next one is a mistake, and playing all that time would take for ever."""
+    # Two runs that are in order already.
+    moments = sorted(chain(reads.received_us, (link.at_us for link in links)))
+    gaps = list(map(sub, islice(moments, 1, None), moments))
+    longest_us = max(gaps, default=0)
+    if longest_us > LONGEST_HOLE_US:
+        before_us = moments[gaps.index(longest_us)]
+        days = longest_us // (86_400 * US_PER_S)
+        text = f"nothing was recorded for {days:,} days, from {_day(before_us)} to {_day(before_us + longest_us)}"
+        raise SourceError(text, "a wrong time, or reads and --links that count from different moments: --time-unit")
+
+
+def _day(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y-%m-%d")

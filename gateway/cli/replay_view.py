@@ -105,6 +105,8 @@ def complain_of(played: Replayed, found: dict[str, Any]) -> bool:
         if bad.count:
             more = [f"and {bad.count - len(bad.shown):,} more"] if bad.count > len(bad.shown) else []
             complain(f"tallygate: {bad.count:,} rows were not understood", details=[*bad.shown, *more])
+    if not found["reads"] and not found["samples"] and not found["bad_rows"]:
+        complain("tallygate: it holds no reads", "nothing was recorded in it, or only its first line was kept")
     if found["unmapped_reads"]:
         named = ", ".join(
             f"{place} ({count:,})" for place, count in list(found["unmapped_reads"].items())[:SHOWN_PLACES]

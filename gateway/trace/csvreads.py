@@ -6,7 +6,6 @@ Rows are understood a few thousand at a time, column by column; only where that 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import sub
 
 from gateway.domain.epctext import EpcTextError, parse_epc
 from gateway.trace.csvtable import Csv, RowError, complete, numbered, port, reader_name, reading_of, shown, time_us
@@ -58,7 +57,6 @@ class ReadsFile:
     ) -> None:
         self.reads = Reads()
         self.spelling: dict[bytes, str] = {}
-        self.clock_apart_us = 0
         self._csv = table
         epc, antenna = table.column(columns.epc, "epc"), table.column(columns.antenna, "antenna")
         self._rssi = table.column(columns.rssi, "rssi")
@@ -92,7 +90,6 @@ class ReadsFile:
 
     def read(self) -> Reads:
         """All of the file, sorted or not. Raises CsvError."""
-        nearest_us: int | None = None
         for rows, before in self._csv.portions():
             if not self._units:
                 for column in (self._taken, self._received):
@@ -102,10 +99,6 @@ class ReadsFile:
                 block = self._together(rows)
             except (ValueError, IndexError, OverflowError):
                 block = self._singly(rows, before)
-            received, taken = block[0], block[1]
-            if received:
-                apart_us = min(map(sub, received, taken), key=abs)
-                nearest_us = apart_us if nearest_us is None else min(nearest_us, apart_us, key=abs)
             reads = self.reads
             for whole, values in zip(
                 (reads.received_us, reads.taken_us, reads.reader, reads.antenna, reads.tag, reads.dbm),
@@ -113,7 +106,6 @@ class ReadsFile:
                 strict=True,
             ):
                 whole.extend(values)
-        self.clock_apart_us = nearest_us or 0
         return self.reads
 
     def _together(self, rows: Sequence[Sequence[str]]) -> Block:

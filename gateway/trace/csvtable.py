@@ -92,7 +92,7 @@ class Csv:
         raise self.missing(repr(name))
 
     def missing(self, what: str, option: str = "") -> CsvError:
-        hint = f"the columns are {', '.join(map(_cut, self.header))}"
+        hint = f"by the first line the columns are {', '.join(map(_cut, self.header))}"
         return CsvError(f"{self.path}: no column {what}", f"{hint}; name it with {option}" if option else hint)
 
     def portions(self) -> Iterator[tuple[list[list[str]], int]]:

@@ -226,11 +226,41 @@ def test_a_capture_takes_nothing_that_is_for_csv(tmp_path: Path, option: str) ->
 
 def test_nothing_that_counts_is_a_finding(tmp_path: Path) -> None:
     record(tmp_path, [])
-    assert run(tmp_path).exit_code == 1
+    result = run(tmp_path)
+    assert result.exit_code == 1
+    assert "it holds no reads" in result.stderr
     record(tmp_path, stay("r9", 1, 0, 10))
     result = run(tmp_path)
     assert result.exit_code == 1
     assert "r9:1 (20)" in result.stderr
+
+
+def test_times_that_are_years_apart_are_refused_at_once(tmp_path: Path) -> None:
+    record(tmp_path, stay("r2", 1, 0, 10))
+    (tmp_path / "links.csv").write_text("time,reader,state\n12.5,r2,down\n", encoding="utf-8")
+    result = run(tmp_path, "--links", str(tmp_path / "links.csv"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "from 1970-01-01 to 2026-09-21" in " ".join(result.stderr.split())
+    assert "--time-unit" in result.stderr
+
+
+def test_a_reader_whose_clock_was_set_back_goes_on_counting(tmp_path: Path) -> None:
+    rows = [
+        (at_us, at_us - 7_200_000_000 * (number > 120), epc(1))
+        for number, (at_us, *_) in enumerate([*stay("r2", 1, 0, 120), *stay("r2", 1, 4_000, 120)])
+    ]
+    with (tmp_path / "reads.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ("time_received", "time_taken", "reader", "antenna", "epc"),
+                *((at, was, "r2", 1, tag) for at, was, tag in rows),
+            ]
+        )
+    result = run(tmp_path, "--why", epc(1))
+    assert result.exit_code == 0
+    assert "r2 by up to 2 h behind" in " ".join(result.stderr.split())
+    found = json.loads(run(tmp_path, "--why", epc(1), "--json").stdout)
+    assert found["why"]["presence"] == "present"
 
 
 def test_why_at_the_end(tmp_path: Path) -> None:
