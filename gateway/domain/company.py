@@ -300,12 +300,12 @@ class Company:
         # Whoever is read by then may fall silent in time once more, and later nobody.
         silent_us = now_us + HEARD_US if now_us <= latest_us + LATE_READ_US else math.inf
         for item in list(self._homes.of(way.gtin, left)):
-            if item.seen_us > latest_us:
+            if item.seen_us > latest_us or not _fell_silent(item, began_us):
                 continue
             waits_us = _waits_us(item, left, now_us)
             if waits_us > 0:
                 silent_us = min(silent_us, now_us + waits_us - EARLY_US)
-            elif _fell_silent(item, began_us) and _is_silent(item, left, now_us):
+            elif _is_silent(item, left, now_us):
                 yield item, left, way.entered
         wave.silent_us = silent_us
 

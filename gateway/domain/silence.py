@@ -69,7 +69,7 @@ class FarTail:
     for all the pools from where they are four more of its paces long: that is no chance.
     """
 
-    __slots__ = ("_goes_on", "_over", "_over_s")
+    __slots__ = ("_goes_on", "_known", "_over", "_over_s", "_tails")
 
     def __init__(self, pools: Iterable["Silences"], elapsed_s: float = 0.0) -> None:
         count, kept = len(THRESHOLDS_S), _kept(elapsed_s)
@@ -86,11 +86,14 @@ class FarTail:
             (after + FIRST_SILENCES) / (before + FIRST_SILENCES)
             for before, after in zip(self._over, passed, strict=True)
         ]
+        # Above which thresholds enough is known; none is above the last.
+        self._known = [*(over >= ENOUGH for over in self._over), False]
+        self._tails: dict[int, tuple[float, float]] = {}
 
     def lasting(self, number: int, excess_s: float) -> float:
         """The share that reaches `excess_s` of those beyond a threshold; 0 where it knows of none much longer."""
-        share, top = 1.0, number
-        while self._knows(top + 1) and THRESHOLDS_S[top + 1] <= excess_s:
+        share, top, known = 1.0, number, self._known
+        while known[top + 1] and THRESHOLDS_S[top + 1] <= excess_s:
             share *= self._goes_on[top]
             top += 1
         if top == number:
@@ -101,7 +104,7 @@ class FarTail:
     def until(self, number: int, share: float) -> float:
         """The silence that this share of those beyond a threshold reaches; 0 where it knows of none much longer."""
         left, top = share, number
-        while self._knows(top + 1) and left <= self._goes_on[top]:
+        while self._known[top + 1] and left <= self._goes_on[top]:
             left /= self._goes_on[top]
             top += 1
         if top == number:
@@ -109,11 +112,12 @@ class FarTail:
         shape, scale_s = self._tail(top)
         return float(THRESHOLDS_S[top] + scale_s * (left ** (-1.0 / shape) - 1.0))
 
-    def _knows(self, number: int) -> bool:
-        return number < len(THRESHOLDS_S) and self._over[number] >= ENOUGH
-
     def _tail(self, number: int) -> tuple[float, float]:
-        return _lomax(max(FIRST_EXCESS_S, THRESHOLDS_S[number]), self._over[number], self._over_s[number])
+        tail = self._tails.get(number)
+        if tail is None:
+            first_s = max(FIRST_EXCESS_S, THRESHOLDS_S[number])
+            tail = self._tails[number] = _lomax(first_s, self._over[number], self._over_s[number])
+        return tail
 
 
 def _kept(elapsed_s: float) -> float:
@@ -233,16 +237,26 @@ class Silences:
         known exactly: a Lomax (Pareto II) distribution, the heavier the less was seen. Where all pools of the zone
         together know how silences go on from there, theirs holds if it is the heavier one.
         """
-        number = 0
-        for other in range(1, len(THRESHOLDS_S)):
-            if THRESHOLDS_S[other] > excess_s or self._over[other] < ENOUGH:
-                break
-            number = other
-        shape, scale_s = self._tail(number)
-        beyond = (1.0 + (excess_s - THRESHOLDS_S[number]) / scale_s) ** -shape
-        if self._far is not None:
-            beyond = max(beyond, self._far.lasting(number, excess_s))
-        return float(self.begins_per_s() * self._shares[number] * beyond)
+        return self._lasting_per_s((excess_s,))[0]
+
+    def _lasting_per_s(self, excesses_s: Iterable[float]) -> list[float]:
+        """The same of many: what holds above each threshold is worked out once."""
+        far, highest = self._far, 0
+        while highest + 1 < len(THRESHOLDS_S) and self._over[highest + 1] >= ENOUGH:
+            highest += 1
+        tails: list[tuple[float, float, float] | None] = [None] * (highest + 1)
+        lasting = []
+        for excess_s in excesses_s:
+            number = max(0, min(highest, bisect_right(THRESHOLDS_S, excess_s) - 1))
+            tail = tails[number]
+            if tail is None:
+                tail = tails[number] = (*self._tail(number), self.begins_per_s() * self._shares[number])
+            shape, scale_s, reach_per_s = tail
+            beyond = (1.0 + (excess_s - THRESHOLDS_S[number]) / scale_s) ** -shape
+            if far is not None:
+                beyond = max(beyond, far.lasting(number, excess_s))
+            lasting.append(float(reach_per_s * beyond))
+        return lasting
 
     def reckon(
         self,
@@ -288,7 +302,8 @@ class Silences:
 
     def _leaves(self, waiting_s: Sequence[float]) -> list[float]:
         """How likely each of those that are silent has left."""
-        return [self.leave_rate / (self.leave_rate + self.lasting_per_s(excess_s)) for excess_s in waiting_s]
+        rate = self.leave_rate
+        return [rate / (rate + lasting_per_s) for lasting_per_s in self._lasting_per_s(waiting_s)]
 
     def _count_ongoing(self, waiting_s: Sequence[float], leaves: Sequence[float]) -> None:
         """Silences that go on have lasted so long at least: without them the longest would be left out, which end last.
@@ -297,11 +312,10 @@ class Silences:
         """
         over, ongoing, ongoing_s = self._over, [0.0] * len(THRESHOLDS_S), [0.0] * len(THRESHOLDS_S)
         for excess_s, left in zip(waiting_s, leaves, strict=True):
-            for number, threshold_s in enumerate(THRESHOLDS_S):
-                if excess_s < threshold_s:
-                    break
-                ongoing[number] += 1.0 - left
-                ongoing_s[number] += (1.0 - left) * (excess_s - threshold_s)
+            stays = 1.0 - left
+            for number in range(bisect_right(THRESHOLDS_S, excess_s)):
+                ongoing[number] += stays
+                ongoing_s[number] += stays * (excess_s - THRESHOLDS_S[number])
         # From each threshold to the next, of those that got or ended there.
         share, shares = 1.0, [1.0]
         for (before, after), going in zip(pairwise(over), ongoing[1:], strict=True):
