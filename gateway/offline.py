@@ -175,7 +175,9 @@ class OfflineLine:
                 if waiting:
                     self._hand_over(waiting, newest_us, until_us)
                     waiting = {}
-                self._go_to(received_us)
+                if self._ticked_us + TICK_US < received_us:
+                    self._run(received_us)
+                self._now_us = received_us
                 until_us = self._next_tick_us
             elif received_us < newest_us:
                 raise _out_of_order(received_us, newest_us)
@@ -233,14 +235,15 @@ class OfflineLine:
     def _run(self, before_us: int) -> None:
         # While reads come in, the next tick follows: when it could rest need not be asked.
         due_us = self._due_us
-        while self._ticked_us + TICK_US < before_us:
-            if due_us is None:
-                due_us = self._planned_us()
-            if due_us >= before_us:
-                break
+        if due_us is None:
+            due_us = self._planned_us()
+        while due_us < before_us:
             self._ticked_us = self._now_us = due_us
             self._tick(due_us)
-            due_us = None
+            if due_us + TICK_US >= before_us:
+                self._due_us = None
+                return
+            due_us = self._planned_us()
         self._due_us = due_us
 
     def _catch_up(self) -> None:
@@ -255,9 +258,10 @@ class OfflineLine:
         if self.shelves.bins:
             for reader in self.shelves.look(now_us):
                 self._tell_zones(reader, now_us)
-        made = self.inventory.tick(now_us)
-        while self.inventory.behind:
-            made += self.inventory.tick(now_us)
+        inventory = self.inventory
+        made = inventory.tick(now_us)
+        while inventory.behind:
+            made += inventory.tick(now_us)
         if made:
             # Nothing here is kept on a disk that would have to forget it.
             self.inventory.forgotten.clear()
@@ -278,8 +282,9 @@ class OfflineLine:
         if self._every_tick or (self.shelves.bins and self._ticked_us - self._sampled_us <= self._blind_us):
             return next_us
         quiet_us = self.inventory.quiet_until_us()
-        longest_us = self._ticked_us + LONGEST_REST_US
-        due_us = longest_us if quiet_us is None else min(longest_us, -(-quiet_us // TICK_US) * TICK_US)
+        due_us = self._ticked_us + LONGEST_REST_US
+        if quiet_us is not None and quiet_us < due_us:
+            due_us = -(-quiet_us // TICK_US) * TICK_US
         return max(next_us, due_us)
 
 

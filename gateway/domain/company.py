@@ -298,14 +298,16 @@ class Company:
         """Those that fell silent when a wave began; and when others of them will have been silent for long enough."""
         left, latest_us = way.left, began_us + FADES_US
         # Whoever is read by then may fall silent in time once more, and later nobody.
-        silent_us = now_us + HEARD_US if now_us <= latest_us + LATE_READ_US else math.inf
+        silent_us: float = now_us + HEARD_US if now_us <= latest_us + LATE_READ_US else began_us + AWAITED_US
         for item in list(self._homes.of(way.gtin, left)):
-            if item.seen_us > latest_us or not _fell_silent(item, began_us):
+            if item.seen_us > latest_us:
                 continue
             waits_us = _waits_us(item, left, now_us)
             if waits_us > 0:
-                silent_us = min(silent_us, now_us + waits_us - EARLY_US)
-            elif _is_silent(item, left, now_us):
+                from_us = now_us + waits_us - EARLY_US
+                if from_us < silent_us and _fell_silent(item, began_us):
+                    silent_us = from_us
+            elif _is_silent(item, left, now_us) and _fell_silent(item, began_us):
                 yield item, left, way.entered
         wave.silent_us = silent_us
 

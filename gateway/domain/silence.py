@@ -11,7 +11,6 @@ All times are seconds on the zone's own clock, so an outage is no silence.
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from gateway.domain.params import PresenceParams
 from gateway.domain.records import PoolRecord, TailRecord
@@ -77,10 +76,13 @@ class FarTail:
         for pool in pools:
             over, over_s = pool.beyond
             for number in range(pool.shares_from, count):
-                self._over[number] += kept * over[number]
+                if not over[number]:
+                    continue
+                went = kept * over[number]
+                self._over[number] += went
                 self._over_s[number] += kept * over_s[number]
-                if number + 1 < count:
-                    passed[number] += kept * over[number + 1]
+                if number > pool.shares_from:
+                    passed[number - 1] += went
         # Of those beyond each threshold, the share that goes beyond the next.
         self._goes_on = [
             (after + FIRST_SILENCES) / (before + FIRST_SILENCES)
@@ -310,18 +312,19 @@ class Silences:
 
         That tells most in a zone's first hours.
         """
-        over, ongoing, ongoing_s = self._over, [0.0] * len(THRESHOLDS_S), [0.0] * len(THRESHOLDS_S)
+        ongoing, ongoing_s = [0.0] * len(THRESHOLDS_S), [0.0] * len(THRESHOLDS_S)
         for excess_s, left in zip(waiting_s, leaves, strict=True):
             stays = 1.0 - left
             for number in range(bisect_right(THRESHOLDS_S, excess_s)):
                 ongoing[number] += stays
                 ongoing_s[number] += stays * (excess_s - THRESHOLDS_S[number])
         # From each threshold to the next, of those that got or ended there.
-        share, shares = 1.0, [1.0]
-        for (before, after), going in zip(pairwise(over), ongoing[1:], strict=True):
+        share, shares, before = 1.0, [], self._over[0]
+        for after, going in zip(self._over, ongoing, strict=True):
             passed = after + going + FIRST_SILENCES
             share = share * passed / (passed + (before - after))
             shares.append(share)
+            before = after
         self._ongoing, self._ongoing_s, self._shares = ongoing, ongoing_s, shares
 
     def _until(self, per_s: float) -> float:
@@ -352,8 +355,9 @@ class Silences:
 
     def _forget(self, elapsed_s: float) -> None:
         kept = _kept(elapsed_s)
-        self._over = [over * kept for over in self._over]
-        self._over_s = [over_s * kept for over_s in self._over_s]
+        if any(self._over):
+            self._over = [over * kept for over in self._over]
+            self._over_s = [over_s * kept for over_s in self._over_s]
         self._lost *= kept
         # What these items are looked at meanwhile fades as well: the same, however often this is reckoned.
         self.looked_s = self.looked_s * kept + self.items * (1.0 - kept) * HALF_LIFE_S / math.log(2.0)

@@ -40,27 +40,28 @@ class ZoneClock:
 
     Silence is counted on it. While an antenna is down, and while the gateway itself is not running or does not
     get on, it stands still: an outage is never a departure. Where antennas take turns it counts what each of them
-    has looked at: while the one rests that has looked least, it stands still too.
+    has looked at: while the one rests that has looked least, it stands still too. At `at_us` it has counted
+    `elapsed_us`.
     """
 
     __slots__ = (
-        "_at_us",
         "_behind_us",
         "_blind_us",
-        "_elapsed_us",
         "_healthy",
         "_lost_us",
+        "at_us",
+        "elapsed_us",
         "resting",
         "resumed_s",
         "running",
     )
 
     def __init__(self) -> None:
-        self._elapsed_us = 0
+        self.elapsed_us = 0
         # How long each antenna has rested; those that never do are not in here.
         self._behind_us: dict[Antenna, int] = {}
         self.resting: set[Antenna] = set()
-        self._at_us = 0
+        self.at_us = 0
         self._healthy = False
         # When the last outage began; how long it was, with what was left of those before.
         self._lost_us: int | None = None
@@ -87,7 +88,7 @@ class ZoneClock:
                 self._resume(since_us, now_us)
 
     def _resume(self, lost_us: int, now_us: int) -> None:
-        elapsed_s = self._elapsed_us / US_PER_S
+        elapsed_s = self.elapsed_us / US_PER_S
         left_us = max(0, self._blind_us - int((elapsed_s - self.resumed_s) * US_PER_S))
         self._blind_us = left_us + now_us - lost_us
         self.resumed_s = elapsed_s
@@ -125,14 +126,14 @@ class ZoneClock:
 
     def now_s(self, now_us: int) -> float:
         """The reading of this clock at the gateway's monotonic `now_us`."""
-        step_us = now_us - self._at_us
+        step_us = now_us - self.at_us
         if step_us > 0:
-            self._at_us = now_us
+            self.at_us = now_us
             if self._healthy:
                 if step_us > LONGEST_LOOK_US:
                     step_us = LONGEST_LOOK_US
-                self._elapsed_us += self._looked_us(step_us) if self.resting else step_us
-        return self._elapsed_us / US_PER_S
+                self.elapsed_us += self._looked_us(step_us) if self.resting else step_us
+        return self.elapsed_us / US_PER_S
 
     def _looked_us(self, step_us: int) -> int:
         """How far the antenna that has looked least gets in this time; those that rest fall behind."""
@@ -291,8 +292,15 @@ class LiveZone:
 
     def advance(self, now_us: int) -> bool:
         """Read the clock for this tick; True when the zone has just finished learning."""
-        self.clock_s = self.clock.now_s(now_us)
-        self.tick_us = now_us
+        clock, self.tick_us = self.clock, now_us
+        step_us = now_us - clock.at_us
+        if clock.running and 0 < step_us <= LONGEST_LOOK_US:
+            # As `now_s` says, without a call: four times a second, of every zone.
+            clock.at_us = now_us
+            clock.elapsed_us += step_us
+            self.clock_s = clock.elapsed_us / US_PER_S
+        else:
+            self.clock_s = clock.now_s(now_us)
         if not self.learning or self.stale:
             return False
         before = self.state
