@@ -2,7 +2,8 @@
 
 import csv
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,15 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gateway.domain.epc import EpcError, decode
+from gateway.domain.epctext import parse_epc
 from gateway.evaluate.interval import of_rate
 from gateway.evaluate.readings import Readings
-from gateway.evaluate.score import Score, score
+from gateway.evaluate.score import US_PER_DAY, Score, score
 from gateway.evaluate.tracks import NOWHERE, tracks_of
 from simulators.recording import Recording
 from simulators.shop.day import Fact
 
 HEADER = ["time_us", "epc", "zone"]
 GONE = "gone"
+DELIMITERS = ",;\t|"
+# No recording is longer: one of the files counts seconds, or from another start.
+LONGEST_US = 10 * 366 * US_PER_DAY
 
 
 class FileError(ValueError):
@@ -77,13 +82,19 @@ def read_pair(said: Path, truth: Path, until_us: int | None = None) -> Pair:
     """Score the file `said` against `truth`, from the truth's first moment to `until_us`, else to the last of either.
 
     Both are CSV: time_us,epc,zone with the word gone for a tag that left; times in microseconds of one clock, EPCs in
-    hexadecimal. Raises FileError.
+    hexadecimal or as URIs of SGTINs. Raises FileError.
     """
     true_rows, said_rows = list(_rows(truth)), list(_rows(said))
     if not true_rows:
         raise FileError(f"{truth} has no rows", "it needs at least where every item is at the start")
     start_us = min(row.at_us for row in true_rows)
     end_us = max(row.at_us for row in (*true_rows, *said_rows)) if until_us is None else until_us
+    if said_rows and max(row.at_us for row in said_rows) < start_us - US_PER_DAY:
+        hint = "both count microseconds of one clock; give the file that is scored what the recording began with"
+        raise FileError(f"all of {said} lies days before {truth} begins", hint)
+    if end_us - start_us > LONGEST_US:
+        days = (end_us - start_us) // US_PER_DAY
+        raise FileError(f"{truth} and {said} cover {days:,} days", "both count microseconds of one clock")
     if end_us <= start_us:
         raise FileError(f"{truth} and {said} cover no time", "the last row of either says when it ends, or --until")
     epcs = list(dict.fromkeys(row.epc for row in (*true_rows, *said_rows)))
@@ -119,18 +130,33 @@ def read_pair(said: Path, truth: Path, until_us: int | None = None) -> Pair:
 def _rows(path: Path) -> Iterator[Row]:
     hint = f"a row is {','.join(HEADER)}: 1700000000000000,3074257BF7194E4000001A85,floor; the word {GONE} when it left"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = csv.reader(file)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            delimiter = max(DELIMITERS, key=file.readline().count)
+            file.seek(0)
+            lines = csv.reader(file, delimiter=delimiter)
             for cells in lines:
-                if not cells or (lines.line_num == 1 and [cell.strip() for cell in cells] == HEADER):
+                if not cells or (lines.line_num == 1 and [cell.strip().lower() for cell in cells] == HEADER):
                     continue
                 try:
-                    at_us, epc, zone = cells
-                    yield Row(int(at_us), bytes.fromhex(epc), None if zone.strip() == GONE else zone.strip())
+                    yield _row(cells)
                 except ValueError as error:
                     raise FileError(f"{path}:{lines.line_num}: {error}", hint) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FileError(f"{path} cannot be read: {error}", hint) from error
+    except OSError as error:
+        raise FileError(
+            f"{path}: cannot be read: {error.strerror}", "name an existing file that you may read"
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"{path}: is no CSV in UTF-8", hint) from error
+
+
+def _row(cells: Sequence[str]) -> Row:
+    """Raises ValueError."""
+    if len(cells) != len(HEADER):
+        raise ValueError(f"has {len(cells)} column{'s' if len(cells) > 1 else ''}, not {len(HEADER)}")
+    at_us, epc, zone = (cell.strip() for cell in cells)
+    if not re.fullmatch("-?[0-9]+", at_us):
+        raise ValueError(f"{at_us[:40]!r} is no time in microseconds")
+    return Row(int(at_us), parse_epc(epc), None if zone == GONE else zone)
 
 
 def _gtin(epc: bytes) -> str:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import re
 from pathlib import Path
 
@@ -226,17 +225,44 @@ def test_what_replay_says_of_an_exported_scenario_scores_as_ours_does(scenario: 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("5,zz,floor", "said.csv:2"),
-        ("soon,3034257BF7194E4000000001,floor", "said.csv:2"),
-        ("5,3034257BF7194E4000000001", "said.csv:2"),
+        ("5,zz,floor", "said.csv:2: 'zz' is no EPC"),
+        ("soon,3034257BF7194E4000000001,floor", "said.csv:2: 'soon' is no time in microseconds"),
+        ("5,3034257BF7194E4000000001", "said.csv:2: has 2 columns, not 3"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, row: str, words: str) -> None:
     truth = write(tmp_path / "truth.csv", f"0,{ITEM},floor", f"9,{ITEM},gone")
     result = run("--transitions", write(tmp_path / "said.csv", row), "--truth", truth)
     assert result.exit_code == 2
-    assert words in result.stderr.replace("\n    ", "").replace("\n", " ").replace(os.sep + " ", os.sep)
+    assert words.replace(" ", "") in "".join(result.stderr.split()), "wherever the lines were broken"
     assert "hint" in result.stderr
+
+
+@pytest.mark.parametrize("change", ["bom", "crlf", "semicolons", "uri"])
+def test_files_that_other_programs_wrote(tmp_path: Path, change: str) -> None:
+    truth = write(tmp_path / "truth.csv", f"0,{ITEM},floor", f"50000000,{OTHER},back", f"90000000,{OTHER},gone")
+    text = truth.read_text(encoding="utf-8")
+    uri = text.replace(ITEM, "urn:epc:tag:sgtin-96:1.0614141.812345.1")
+    other = {
+        "bom": "\ufeff" + text,
+        "crlf": text.replace("\n", "\r\n"),
+        "semicolons": text.replace(",", ";"),
+        "uri": uri,
+    }
+    said = tmp_path / "said.csv"
+    said.write_bytes(other[change].encode())
+    for files in ((said, truth), (truth, said)):
+        result = run("--transitions", files[0], "--truth", files[1], "--json")
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["error_items"] == 0.0
+
+
+@pytest.mark.parametrize(("said_s", "truth_s"), [(1_700_000_000, 1_700_000_000_000_000), (1_700_000_000_000_000, 0)])
+def test_files_that_count_otherwise_are_not_compared(tmp_path: Path, said_s: int, truth_s: int) -> None:
+    truth = write(tmp_path / "truth.csv", f"{truth_s},{ITEM},floor", f"{truth_s + 9},{ITEM},gone")
+    result = run("--transitions", write(tmp_path / "said.csv", f"{said_s},{ITEM},floor"), "--truth", truth)
+    assert result.exit_code == 2
+    assert "microseconds of one clock" in " ".join(result.stderr.split())
 
 
 def test_a_truth_without_rows(tmp_path: Path) -> None:
