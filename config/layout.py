@@ -7,18 +7,19 @@ Recorded reads are counted with it. So it may be a gateway's whole file, or one 
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from config.checks import nearest, tables
 from config.loader import judge, read_text, read_toml
-from config.problems import Problem
-from gateway.domain.params import Bin, ItemParams, Zone
+from config.problems import ConfigError, Problem, Severity
+from gateway.domain.params import Bin, ItemParams, PresenceParams, Zone
 
 # Tables that say how a gateway is reached and where it writes.
 NOT_OF_THE_SHOP = ("site", "mqtt", "epcis", "ledger", "http", "groups")
 EVERY_ZONE = "*"
+PARAMETERS = ["kind", "profile", *(each.name for each in fields(PresenceParams))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,22 @@ def load_layout(path: Path, overrides: Sequence[str] = (), *, shelves: bool = Fa
     """The layout in the file at `path`, some presence parameters replaced: `floor.move_margin=3`, `*.settle_s=10`.
 
     `shelves`: with channels and what is counted on them, else antennas alone. Raises ConfigError with every problem of
-    the file, OverrideError for an override that is none.
+    the file, OverrideError for an override that is none or cannot stand there.
     """
     data, lines = read_toml(read_text(path), path)
     data = _completed(data, shelves=shelves)
-    for override in overrides:
-        _override(data, override)
     config = judge(data, lines, path, os.environ)
+    if overrides:
+        for override in overrides:
+            _override(data, override)
+        try:
+            config = judge(data, lines, path, os.environ)
+        except ConfigError as error:
+            # The file itself is well.
+            first = next(problem for problem in error.problems if problem.severity is Severity.ERROR)
+            _, named, parameter = first.key.rpartition(".")
+            text = f"{parameter}: {first.text}" if named else f"what is set does not go together: {first.text}"
+            raise OverrideError(text, f"expected {first.expected}" if first.expected else first.hint) from error
     antennas = {(reader.id, port): zone for reader in config.readers for port, zone in reader.antennas.items()}
     return Layout(config.zones, antennas, config.item_params, config.warnings, config.bins)
 
@@ -108,6 +118,9 @@ def _override(data: Mapping[str, Any], text: str) -> None:
         known = [str(zone.get("id")) for zone in zones]
         hint = nearest(zone_id, known) or f"one of {', '.join(known)}, or * for all"
         raise OverrideError(f"no zone {zone_id!r}", hint)
+    if parameter not in PARAMETERS:
+        hint = nearest(parameter, PARAMETERS) or f"one of {', '.join(PARAMETERS)}"
+        raise OverrideError(f"zones have no parameter {parameter!r}", hint)
     for zone in chosen:
         assert isinstance(zone, dict), "that is what tables() gives"
         zone[parameter] = parsed

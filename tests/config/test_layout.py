@@ -89,10 +89,20 @@ def test_an_override_that_is_none_says_what_would_be(tmp_path: Path, text: str) 
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["floor.observed_reads=0", "floor.surprise=1", "floor.observed_reads=many"])
-def test_a_replaced_value_is_judged_like_one_in_the_file(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"zones\[0\]"):
+@pytest.mark.parametrize(
+    ("text", "words", "hint"),
+    [
+        ("floor.observed_reads=0", "observed_reads: ", "expected "),
+        ("floor.observed_reads=many", "observed_reads: ", "expected "),
+        ("floor.observed_read=3", "no parameter 'observed_read'", "observed_reads"),
+        ("door.evidence_shortest_s=10", "does not go together", "evidence_longest_s"),
+    ],
+)
+def test_a_replaced_value_is_judged_like_one_in_the_file(tmp_path: Path, text: str, words: str, hint: str) -> None:
+    with pytest.raises(OverrideError, match=words) as caught:
         load_layout(written(tmp_path), [text])
+    assert hint in caught.value.hint
+    assert "layout" not in str(caught.value), "the file is well"
 
 
 @pytest.mark.parametrize("text", ["", SMALL.replace('"door" }', '"attic" }'), "surprise = 1\n" + SMALL, "[[zones]\n"])

@@ -137,7 +137,7 @@ def test_parameters_can_be_tried(tmp_path: Path) -> None:
     run(tmp_path, *files, "--set", "back.leaves_silent=true", "--set", "back.exit_silence_s=20")
     assert [row[2] for row in said(tmp_path, "t.csv")[1:]] == ["back", "gone", "floor"]
     assert run(tmp_path, "--set", "attic.settle_s=1").exit_code == 2
-    assert run(tmp_path, "--set", "back.settle_s=-1").exit_code == 1
+    assert run(tmp_path, "--set", "back.settle_s=-1").exit_code == 2
 
 
 def test_json_for_machines(tmp_path: Path) -> None:
