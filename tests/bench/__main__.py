@@ -5,6 +5,7 @@ Timings are not tests: the figures depend on the machine, the ratios less so. Th
 
 import json
 import sys
+import time
 
 from tests.bench import (
     bench_decode,
@@ -37,7 +38,9 @@ def main(names: list[str]) -> int:
     figures: dict[str, float] = {}
     for name in names or BENCHES:
         print(f"\n== {name} ==", flush=True)
+        begun_s = time.monotonic()
         figures |= {f"{name}.{key}": value for key, value in BENCHES[name]().items()}
+        print(f"({name}: {time.monotonic() - begun_s:.0f} s)", flush=True)
     print(json.dumps({key: round(value, 3) for key, value in figures.items()}))
     return 0
 
