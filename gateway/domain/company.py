@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import NamedTuple
 
+from gateway.domain.evidence import Evidence
 from gateway.domain.hearing import LATE_READ_US
 from gateway.domain.homes import SETTLED_US, Homes, go_together
 from gateway.domain.items import Item
-from gateway.domain.loads import Loads
+from gateway.domain.loads import SEEMS_SHARE, Loads, seems_gone
 from gateway.domain.presence import COUNTED
 from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES
 from gateway.domain.zones import LN2, US_PER_S, LiveZone
@@ -190,7 +191,7 @@ class Company:
         wave = self._wave(Way(gtin, left, entered), now_us)
         wave.add(now_us)
         self._wake(wave, now_us)
-        self._loads.went(item, left, entered, now_us)
+        self._load(item, left, entered, now_us, 1.0)
         return True
 
     def settled(self, item: Item, now_us: int) -> None:
@@ -213,10 +214,21 @@ class Company:
         wave.due_us = 0.0
         self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, now_us - 1)))
 
+    def _load(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int, share: float) -> None:
+        """It was on a load, as surely as that; the others of that are looked for at the next occasion."""
+        self._loads.went(item, left, entered, now_us, share)
+        if self._loads.grown:
+            self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, now_us - 1)))
+
     def hear(self, item: Item, zone: LiveZone, now_us: int) -> None:
         """An item that is counted in `zone` was read, and more zones than that have read it: may it be on its way?"""
         location, own = item.location, item.location.own
-        if own is None or own.fast * HINT_TIMES > own.slow or now_us - location.since_us < LEARNT_US:
+        if own is None or now_us - location.since_us < SETTLED_US:
+            return
+        for rival in location.evidence:
+            if rival.looks and rival is not own and seems_gone(rival) and go_together(zone, rival.zone):
+                self._load(item, zone, rival.zone, now_us, SEEMS_SHARE)
+        if own.fast * HINT_TIMES > own.slow or now_us - location.since_us < LEARNT_US:
             return
         reach_s = location.reach_s(now_us)
         for rival in location.evidence:
@@ -247,6 +259,7 @@ class Company:
             if wave is not None and nats >= wave.asks_nats(now_us):
                 return rival.zone
             if self._loads.hold(item, zone, rival.zone, nats, now_us):
+                self._go(item, zone, rival, now_us)
                 return rival.zone
         return None
 
@@ -259,14 +272,24 @@ class Company:
         self._loads.forget(now_us)
         self._forgot()
 
+    def _go(self, item: Item, left: LiveZone, rival: Evidence, now_us: int) -> None:
+        """The item was on a load; where its own reads nearly say so it speaks for the others of its product, too."""
+        if seems_gone(rival):
+            wave = self._wave(Way(item.identity.gtin, left, rival.zone), now_us)
+            wave.add(now_us)
+            self._wake(wave, now_us)
+
     def _laden(self, now_us: int) -> Iterator[tuple[Item, LiveZone, LiveZone]]:
         """Those that were on a load of which more is known now."""
         grown = self._loads.grown
         for load, (left, entered) in list(grown.items()):
             for gtin in load.products:
                 for item in list(self._homes.of(gtin, left)):
-                    nats = _nats_of(item, entered, now_us)
-                    if nats is not None and self._loads.hold(item, left, entered, nats, now_us):
+                    rival = _rival(item, entered, now_us)
+                    if rival is None:
+                        continue
+                    if self._loads.hold(item, left, entered, rival.news + rival.absence, now_us):
+                        self._go(item, left, rival, now_us)
                         yield item, left, entered
             # Not before all of them have been looked through: this look may be too short for that.
             del grown[load]
@@ -342,12 +365,12 @@ def _next_look_us(now_us: int) -> int:
     return (now_us // LOOK_US + 1) * LOOK_US
 
 
-def _nats_of(item: Item, entered: LiveZone, now_us: int) -> float | None:
-    """What its own reads say for an item's having gone there; None where that zone has not heard it, or it is new."""
+def _rival(item: Item, entered: LiveZone, now_us: int) -> Evidence | None:
+    """What that zone hears of an item that counts elsewhere; None where it never did, or the item is new."""
     location = item.location
     if location.own is None or now_us - location.since_us < SETTLED_US or item.presence not in COUNTED:
         return None
-    return next((rival.news + rival.absence for rival in location.evidence if rival.zone is entered), None)
+    return next((rival for rival in location.evidence if rival.zone is entered), None)
 
 
 def _fell_silent(item: Item, began_us: int) -> bool:

@@ -8,13 +8,18 @@ their products in the old zone.
 
 from collections.abc import Iterator, Mapping
 
+from gateway.domain.evidence import Evidence
 from gateway.domain.items import Item
+from gateway.domain.location import LEAST_NEWS
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # Those of one load were heard last within so much time of its mean, give or take.
 TOGETHER_US = 5 * US_PER_S
 # So many at one moment are no chance.
 LEAST_LOAD = 3
+# One that seems to have gone by so many nats of its own reads counts for this share of one whose reads say so outright.
+SEEMS_NATS = 3.0
+SEEMS_SHARE = 1 / 4
 # For so long others may turn out to have been on it ...
 KNOWN_US = 600 * US_PER_S
 # ... unless their own reads speak against it (nats).
@@ -22,20 +27,28 @@ LEAST_NATS = 0.0
 
 
 class Load:
-    """`size` items of some `products`, and when their zone heard them last, in the mean."""
+    """Items of some `products` and how surely each was on it (0 to 1): `size` in all; when their zone heard them last,
+    in the mean.
+    """
 
-    __slots__ = ("left_us", "products", "size")
+    __slots__ = ("_shares", "left_us", "products", "size")
 
     def __init__(self, left_us: int) -> None:
+        self._shares: dict[Item, float] = {}
         self.left_us = left_us
         self.products: dict[str, None] = {}
-        self.size = 0
+        self.size = 0.0
 
-    def add(self, gtin: str, left_us: int) -> None:
-        """One more."""
-        self.size += 1
-        self.left_us += (left_us - self.left_us) // self.size
-        self.products[gtin] = None
+    def add(self, item: Item, left_us: int, share: float) -> bool:
+        """One that was on it as surely as that; whether that is more than was known."""
+        more = share - self._shares.get(item, 0.0)
+        if more <= 0.0:
+            return False
+        self._shares[item] = share
+        self.size += more
+        self.left_us += int((left_us - self.left_us) * more / self.size)
+        self.products[item.identity.gtin] = None
+        return True
 
     @property
     def is_load(self) -> bool:
@@ -53,8 +66,8 @@ class Loads:
         self.grown: dict[Load, tuple[LiveZone, LiveZone]] = {}
         """Loads of which more is known than when the others of their products were looked through last."""
 
-    def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> None:
-        """The item's own reads say that it went; not settled yet."""
+    def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int, share: float = 1.0) -> None:
+        """The item's own reads say that it went, as surely as that; it still counts where it was."""
         left_us = _heard_us(item, left, now_us)
         if now_us - left_us > KNOWN_US:
             return
@@ -63,9 +76,9 @@ class Loads:
         if load is None:
             load = Load(left_us)
             loads.append(load)
-        load.add(item.identity.gtin, left_us)
+        more = load.add(item, left_us, share)
         self._loads[left, entered] = loads
-        if load.is_load:
+        if more and load.is_load:
             self.grown[load] = (left, entered)
 
     def hold(self, item: Item, left: LiveZone, entered: LiveZone, nats: float, now_us: int) -> bool:
@@ -98,6 +111,11 @@ class Loads:
             if zones.get(left.id) is not left or zones.get(entered.id) is not entered:
                 del self._loads[left, entered]
         self.grown.clear()
+
+
+def seems_gone(rival: Evidence) -> bool:
+    """Whether an item's own reads nearly say that it went to another zone, and not for silence alone."""
+    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= SEEMS_NATS
 
 
 def _was_on(item: Item, load: Load, left: LiveZone, entered: LiveZone, now_us: int) -> bool:

@@ -63,6 +63,34 @@ def test_two_are_no_load(shop: Shop) -> None:
     assert zones_of(shop, TAKEN) == [shop.zones["a"]] * 3
 
 
+@pytest.mark.parametrize(("seeming", "went"), [(3, "a"), (4, "b")])
+def test_of_those_whose_reads_nearly_say_so_four_are_as_good_as_one(shop: Shop, seeming: int, went: str) -> None:
+    telling, nearly = {(TELLS, 0), (TELLS, 1)}, {(serial, 2) for serial in range(10, 10 + seeming)}
+    read(shop, 4, telling, each(TAKEN) | nearly)
+    for product in PRODUCTS:
+        shop.hear(B, tag(TAKEN, product), dbm=-70)
+    for _ in range(2):
+        for piece in nearly:
+            shop.hear(B, tag(*piece), dbm=-60)
+        read(shop, 2, telling, each(TAKEN) | nearly)
+    read(shop, 16, telling, each(TAKEN) | nearly)
+    assert zones_of(shop, TAKEN) == [shop.zones[went]] * 3
+    assert {shop.item(*piece).zone for piece in nearly} == {shop.zones[went]}
+
+
+def test_one_that_seemed_to_have_gone_and_has_counts_once(shop: Shop) -> None:
+    a, b = shop.zones["a"], shop.zones["b"]
+    loads = loads_of(shop, LEAST_LOAD - 1)
+    for _ in range(3):
+        loads.went(shop.item(20), a, b, shop.clock.now_us, 0.5)
+        assert not loads.grown
+    loads.went(shop.item(20), a, b, shop.clock.now_us)
+    assert list(loads.grown.values()) == [(a, b)]
+    loads.grown.clear()
+    loads.went(shop.item(20), a, b, shop.clock.now_us)
+    assert not loads.grown
+
+
 def test_those_that_left_one_after_the_other_are_no_load(shop: Shop) -> None:
     read(shop, 16, {(TELLS, 0)}, set())
     read(shop, 16, {(TELLS, 0), (TELLS, 1)}, set())
