@@ -8,7 +8,7 @@ products keep together is learnt in the shop itself; where they do not, nothing 
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gateway.domain.evidence import Evidence
 from gateway.domain.items import Item
@@ -112,15 +112,24 @@ class Homes:
         self._apart = None
 
 
+def count_sure(zones: Iterable[LiveZone], items: Iterable[Item]) -> None:
+    """Tell each zone how many items surely lie in it."""
+    sure = Counter(item.zone for item in items if item.zone is not None and item.location.is_sure)
+    for zone in zones:
+        zone.hold(sure[zone])
+
+
 def go_together(left: LiveZone, entered: LiveZone) -> bool:
     """Whether boxes go from one to the other: through doors, past tills and into fitting rooms everybody goes alone."""
     return bool(left.params.presence.move_nats and entered.params.presence.move_nats)
 
 
 def _with_reads(nats: float, location: Location, rival: Evidence) -> float:
-    """What the product says, and beside it how much more the rival hears of the item than its own zone does."""
+    """What the product says, and beside it how much more the rival hears, and holds, than its own zone does."""
     own = location.own
-    reads_nats = math.log(rival.slow) - math.log(own.slow) if own is not None and own.slow and rival.slow else 0.0
+    reads_nats = 0.0
+    if own is not None and own.slow and rival.slow:
+        reads_nats = math.log(rival.slow) - math.log(own.slow) + math.log(rival.zone.odds(own.zone))
     if location.told:
         return min(nats, MOST_NATS) + reads_nats
     return nats + WORTH_OF_READS * reads_nats

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from gateway.domain.atrest import item_of, lived_utc_us, record_item
 from gateway.domain.company import AS_BEFORE, Company
 from gateway.domain.hearing import Hearing
-from gateway.domain.homes import TAKEN_BACK, Homes
+from gateway.domain.homes import TAKEN_BACK, Homes, count_sure
 from gateway.domain.items import FORGOTTEN, MOVED_SPAN_S, Cause, Identity, Item, Transition
 from gateway.domain.newcomers import Hopes, Newcomers
 from gateway.domain.presence import COUNTED, Presence
@@ -25,6 +25,8 @@ from gateway.domain.zones import US_PER_S, Antenna, LiveZone
 TICK_US = 250_000
 # What silence means is reckoned anew this often.
 RECKON_US = 30 * US_PER_S
+# ... and how many items surely lie where, this often.
+COUNT_US = 300 * US_PER_S
 # Whoever stands in a door is read at least this often, until it turns out otherwise (chance in a second).
 DOOR_CHANCE = 0.3
 # Departed items are remembered, to tell a return from an arrival: a week of a busy shop's sales.
@@ -54,6 +56,7 @@ class Inventory:
         self._hopes = Hopes()
         self._newcomers = Newcomers(self.zones.values(), self._hopes)
         self._reckon_due_us = RECKON_US
+        self._count_due_us = COUNT_US
 
     def __len__(self) -> int:
         return len(self._items)
@@ -276,6 +279,9 @@ class Inventory:
         at_us = now_us // RECKON_US * RECKON_US
         self._reckon_due_us = at_us + RECKON_US
         self._hopes.age(at_us)
+        if at_us >= self._count_due_us:
+            self._count_due_us = (at_us // COUNT_US + 1) * COUNT_US
+            count_sure(self.zones.values(), self)
         hopeless_s = self._hopes.hopeless_s()
         for zone in self.zones.values():
             zone.hopeless_s = hopeless_s

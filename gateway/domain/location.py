@@ -28,6 +28,9 @@ GONE_NATS = 3.0
 MOST_SURPRISE = 3.0
 # An item that went where others are may be carried back: its own zone is silent for so many times what is unexplained.
 LONG_TIMES = 4.0
+# Its place is sure where its own zone hears it so many times better than any other: whoever counts the others, too,
+# counts what followed from counting.
+SURE_TIMES = 10.0
 # The slow evidence goes back half of the time since the last move.
 TWO_S_US = 2 * US_PER_S
 
@@ -109,6 +112,14 @@ class Location:
         self.evidence = (*self.evidence, evidence)
         return evidence
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether no other zone hears it nearly as well as its own."""
+        own = self.own
+        if own is None or len(self.evidence) == 1:
+            return len(self.evidence) == 1
+        return all(rival is own or SURE_TIMES * rival.slow <= own.slow for rival in self.evidence)
+
     def strongest(self, *, doors: bool = True) -> LiveZone | None:
         """The zone with most evidence, None where nothing was read; without `doors` one that nobody leaves by."""
         watched = (
@@ -141,8 +152,10 @@ class Location:
         least = own.fast if current.clock.running else 0.0
         best = None
         for rival in self.evidence:
-            if rival.fast > least and rival is not own and self._takes_over(rival, own, carried=carried):
-                best, least = rival, rival.fast
+            if rival is not own:
+                fast = rival.fast * rival.zone.odds(current)
+                if fast > least and self._takes_over(rival, own, carried=carried):
+                    best, least = rival, fast
         if best is None:
             self.rival = None
             return current
@@ -177,10 +190,12 @@ class Location:
         """Whether the rival has had more for long, or the own zone has all but lost the item.
 
         Cross-reads that have always been there are all that is left when a body takes the own reads away. One that
-        followed others was misplaced if the zone that these left hears it as before.
+        followed others was misplaced if the zone that these left hears it as before. Most of what two zones hear alike
+        lies in the one that surely holds most.
         """
         params = rival.zone.params.presence
-        if rival.fast <= params.move_margin * own.fast:
+        odds = rival.zone.odds(own.zone)
+        if rival.fast * odds <= params.move_margin * own.fast:
             return False
         if self.followed_from is not None:
             return rival.zone is self.followed_from or rival.slow > self.as_before
@@ -188,7 +203,7 @@ class Location:
         if params.move_nats:
             looks = (own.often + rival.often) * max(rival.fast_s, self.reach_s(own.zone.tick_us)) / LN2
             sure += SURE_ERRORS / math.sqrt(looks) if looks else SURE_ERRORS
-        return rival.slow > sure * own.slow or own.fast < own.slow * LOST_SHARE
+        return rival.slow * odds > sure * own.slow or own.fast < own.slow * LOST_SHARE
 
     def _has_long_been_silent(self, own: Evidence) -> bool:
         """Whether its own zone, which has read it since it came, does not for much longer than chance explains."""

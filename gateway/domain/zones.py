@@ -22,6 +22,11 @@ LONGEST_LOOK_US = 30 * US_PER_S
 FIRST_MOVES = 1.0
 FIRST_LOOKED_S = 1e5
 
+# How many items zones surely hold says little before there are many, and so much at most: a full store room beside a
+# small rack does not take what the rack hears well.
+FEW_ITEMS = 100.0
+MOST_ODDS = 3.0
+
 Antenna = tuple[str, int]
 """(reader id, antenna port)"""
 
@@ -149,6 +154,7 @@ class LiveZone:
     At `due_s` on its clock the silence of one of its items is to be looked at. `moved` items were carried from it to
     another zone in `looked_s` of looking at items; both fade. `saved` is what the ledger has of this. An item
     that counts by its first read is a ghost after `hopeless_s` without a second one, as the shop's last ones teach.
+    `held` is how many items surely lay there when they were last counted, and a few; 0: never, or where people pass.
     """
 
     __slots__ = (
@@ -159,6 +165,7 @@ class LiveZone:
         "down",
         "due_s",
         "fading",
+        "held",
         "hopeless_s",
         "id",
         "learning",
@@ -187,6 +194,7 @@ class LiveZone:
         self.newest_s = 0.0
         self.silences = new_pools()
         self.fading = Fading()
+        self.held = 0.0
         self.moved = 0.0
         self.looked_s = 0.0
         self.reckoned_s = 0.0
@@ -199,6 +207,19 @@ class LiveZone:
     def moves_per_s(self) -> float:
         """How often an item of it is carried to another zone, 1/s, as learnt."""
         return (FIRST_MOVES + self.moved) / (FIRST_LOOKED_S + self.looked_s)
+
+    def odds(self, other: "LiveZone") -> float:
+        """How much likelier any item lies here than in another zone, by how many surely lie in each."""
+        if not (self.held and other.held):
+            return 1.0
+        odds = self.held / other.held
+        if odds > MOST_ODDS:
+            return MOST_ODDS
+        return odds if odds > 1.0 / MOST_ODDS else 1.0 / MOST_ODDS
+
+    def hold(self, items: int) -> None:
+        """So many items surely lie here."""
+        self.held = FEW_ITEMS + items if self.params.presence.move_nats else 0.0
 
     def reckon(self, elapsed_s: float) -> None:
         """After `elapsed_s` more of looking: what is known of fading and of moves."""

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from gateway.domain.homes import SETTLED_US, Homes
+from gateway.domain.homes import SETTLED_US, Homes, count_sure
 from gateway.domain.items import Cause, Transition
-from gateway.domain.zones import US_PER_S
+from gateway.domain.zones import FEW_ITEMS, US_PER_S
 from tests.gateway.shop import RACK, Shop, tag
 
 A, B = 1, 2
@@ -143,3 +143,21 @@ def test_nobody_is_drawn_where_nobody_looks() -> None:
     shop.fails("b")
     heard(shop, 600, there_dbm=None)
     assert shop.item(LONE).zone is shop.zones["a"]
+
+
+def test_a_zone_holds_for_sure_what_no_other_one_hears_nearly_as_well() -> None:
+    shop = shop_in_order(at_a=range(20, 25))
+    heard(shop, 60, there_dbm=-62)
+    count_sure(shop.zones.values(), shop.inventory)
+    # Ten of product 1 and five of product 0, and ten; the lone piece is heard by both.
+    assert [shop.zones[name].held - FEW_ITEMS for name in ("a", "b")] == [15, 10]
+    assert shop.zones["door"].held == 0.0
+    heard(shop, 600, there_dbm=-84, dbm=-40)
+    count_sure(shop.zones.values(), shop.inventory)
+    assert shop.zones["a"].held - FEW_ITEMS == 16
+
+
+def test_what_zones_hold_is_counted_as_time_goes_by() -> None:
+    shop = shop_in_order()
+    shop.read_for(310, [(B, tag(serial), -56) for serial in MANY], every_s=10.0)
+    assert [shop.zones[name].held - FEW_ITEMS for name in ("a", "b")] == [10, 10]

@@ -134,6 +134,25 @@ def test_what_was_more_for_long_wins_without_any_change() -> None:
     assert heard(location, places, 300, a=-62, b=-54) is places["b"]
 
 
+@pytest.mark.parametrize(
+    ("in_a", "in_b", "b_dbm", "ends_in"),
+    [
+        (100, 100, -57, "a"),
+        (100, 400, -57, "b"),
+        (100, 100_000, -70, "a"),
+        (400, 100, -52, "a"),
+        (100, 100, -50, "b"),
+    ],
+)
+def test_what_two_zones_hear_alike_lies_where_most_items_do(in_a: int, in_b: int, b_dbm: int, ends_in: str) -> None:
+    places = Places(a=LEARNT, b=LEARNT)
+    location = Location(PACE_S, 0)
+    for name, items in (("a", in_a), ("b", in_b)):
+        places[name].hold(items)
+    location.settle(places["a"], places.now_us)
+    assert heard(location, places, 1200, a=-58, b=b_dbm) is places[ends_in]
+
+
 def test_more_for_long_is_no_reason_for_a_door_unless_the_item_is_being_carried() -> None:
     passed = replace(DOOR, leaves_silent=True, move_dwell_s=0.0)
     places = Places(a=RACK, b=passed, c=passed)

@@ -168,3 +168,23 @@ def test_a_clock_that_was_set_back_missed_nothing() -> None:
     clock.run(healthy=True, now_us=0)
     clock.miss(50 * US_PER_S, 0)
     assert clock.blind_s(0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "odds"), [(0, 0, 1.0), (500, 200, 2.0), (200, 500, 0.5), (900, 5, 3.0), (0, 900, 1 / 3)]
+)
+def test_an_item_lies_likelier_where_more_do_but_numbers_say_so_much_at_most(
+    here: int, there: int, odds: float
+) -> None:
+    zones = live(ONE), live(TWO)
+    for zone, items in zip(zones, (here, there), strict=True):
+        zone.hold(items)
+    assert zones[0].odds(zones[1]) == pytest.approx(odds)
+
+
+def test_how_many_there_are_says_nothing_before_they_were_counted_or_where_people_pass() -> None:
+    rack, new = live(ONE), live(TWO)
+    door = LiveZone(Zone("door", ZoneKind.EXIT, PresenceParams(move_nats=0.0)), [TWO], learning=False, now_us=0)
+    for zone in (rack, door):
+        zone.hold(100)
+    assert (new.odds(rack), rack.odds(new), door.odds(rack), rack.odds(door)) == (1.0, 1.0, 1.0, 1.0)
