@@ -17,6 +17,8 @@ from gateway.domain.zones import LN2, US_PER_S, LiveZone
 
 # A zone has lost a tag of which it hears less than this share of what it used to hear: fading alone seldom does that.
 LOST_SHARE = 1 / 30
+# A fade goes by in this share of the time within which looks are alike, which counts before and after a look.
+FADE_SHARE = 0.3
 FIRST_MEMORY_S = PresenceParams().memory_s
 # News from the other zone must be worth so many nats by itself: a body before the shelf only takes reads away.
 LEAST_NEWS = 2.0
@@ -203,7 +205,7 @@ class Location:
         if params.move_nats:
             looks = (own.often + rival.often) * max(rival.fast_s, self.reach_s(own.zone.tick_us)) / LN2
             sure += SURE_ERRORS / math.sqrt(looks) if looks else SURE_ERRORS
-        return rival.slow * odds > sure * own.slow or own.fast < own.slow * LOST_SHARE
+        return rival.slow * odds > sure * own.slow or _has_lost_it(own)
 
     def _has_long_been_silent(self, own: Evidence) -> bool:
         """Whether its own zone, which has read it since it came, does not for much longer than chance explains."""
@@ -344,6 +346,11 @@ def _is_unusual(rival: Evidence, *, carried: bool) -> bool:
         return True
     times = rival.zone.params.presence.move_change
     return rival.fast > (min(1.0, times) if carried else times) * rival.habit.usual
+
+
+def _has_lost_it(own: Evidence) -> bool:
+    """Whether a zone hears next to nothing of what it used to, and has not heard it for longer than a fade lasts."""
+    return own.fast < own.slow * LOST_SHARE and own.zone.clock_s - own.heard_s >= FADE_SHARE * own.zone.fading.same_s
 
 
 def _is_news(rival: Evidence, *, carried: bool) -> bool:

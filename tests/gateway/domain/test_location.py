@@ -127,6 +127,15 @@ def test_cross_reads_are_believed_once_the_own_zone_has_all_but_lost_it() -> Non
     assert heard(location, places, 60, a=None, b=-66) is places["b"]
 
 
+def test_where_fading_is_slow_to_have_lost_it_takes_longer_than_a_fade() -> None:
+    places = Places(a=RACK, b=RACK)
+    location = Location(PACE_S, 0)
+    places["a"].fading.same_s = 300.0
+    assert heard(location, places, 120, a=-50, b=-66) is places["a"]
+    assert heard(location, places, 80, a=None, b=-66) is places["a"], "a body, or waves that cancel out"
+    assert heard(location, places, 20, a=None, b=-66) is places["b"]
+
+
 def test_what_was_more_for_long_wins_without_any_change() -> None:
     places = Places(a=RACK, b=RACK)
     location = Location(PACE_S, 0)
