@@ -5,7 +5,7 @@ import pytest
 
 from gateway.trace.clocks import straighten
 from gateway.trace.reads import Reads
-from readers.llrp.clock import BEHIND_CONFIRM_US, JUMP_US, SECOND_US
+from readers.llrp.clock import BEHIND_CONFIRM_US, JUMP_US, SECOND_US, WINDOW_US
 
 HOUR_US = 3_600 * SECOND_US
 START_US = 1_790_000_000 * SECOND_US
@@ -54,6 +54,46 @@ def test_a_backlog_is_no_wrong_clock() -> None:
     before = list(reads.taken_us)
     assert straighten(reads) == {}
     assert list(reads.taken_us) == before
+
+
+def delivered(seed: int, per_minute: int, minutes: int) -> list[tuple[int, int, int]]:
+    """Once a minute all reads of this minute, in no order, from 0.3 s before."""
+    dice = random.Random(seed)
+    minute_us = 60 * SECOND_US
+    return [
+        (at_us, at_us - 3 * SECOND_US // 10 - dice.randrange(minute_us), 0)
+        for at_us in range(START_US, START_US + minutes * minute_us, minute_us)
+        for _ in range(per_minute)
+    ]
+
+
+@pytest.mark.parametrize("per_minute", [3, 50])
+def test_deliveries_in_no_order_are_no_wrong_clock(per_minute: int) -> None:
+    for seed in range(6):
+        reads = recorded(delivered(seed, per_minute, minutes=700))
+        before = list(reads.taken_us)
+        assert straighten(reads) == {}
+        assert list(reads.taken_us) == before
+
+
+@pytest.mark.parametrize("lasts_s", [120, 900])
+@pytest.mark.parametrize("behind_us", [2 * HOUR_US, -HOUR_US, WINDOW_US * 2])
+def test_a_clock_that_is_wrong_for_a_while_is_put_right_for_that_while(behind_us: int, lasts_s: int) -> None:
+    from_us = START_US + 700 * SECOND_US
+    to_us = from_us + lasts_s * SECOND_US
+    rows = [(at, taken - (behind_us if from_us <= taken < to_us else 0), 0) for at, taken, _ in steady(2_400)]
+    reads = recorded(rows)
+    assert straighten(reads) == {"r0": pytest.approx(behind_us, abs=SECOND_US)}
+    apart = [at for at, taken in zip(reads.received_us, reads.taken_us, strict=True) if abs(at - taken) > JUMP_US]
+    # Half a minute to be sure of it, and a moment when it is right again.
+    assert len(apart) <= (BEHIND_CONFIRM_US // SECOND_US + 3) + 3
+
+
+def test_deliveries_in_no_order_do_not_hide_a_clock_that_is_set_back() -> None:
+    set_us = START_US + HOUR_US
+    reads = recorded((at, taken - (2 * HOUR_US if at >= set_us else 0), 0) for at, taken, _ in delivered(1, 50, 120))
+    assert straighten(reads)
+    assert reads.received_us[-1] - reads.taken_us[-1] < 3 * 60 * SECOND_US
 
 
 @pytest.mark.parametrize("apart_us", [-HOUR_US, 2 * HOUR_US, START_US])
