@@ -24,6 +24,8 @@ GONE = "gone"
 DELIMITERS = ",;\t|"
 # No recording is longer: one of the files counts seconds, or from another start.
 LONGEST_US = 10 * 366 * US_PER_DAY
+# What is reckoned with 64 bits: further from 0 lies no time, and differences of such times fit too.
+MAX_TIME_US = 1 << 62
 
 
 class FileError(ValueError):
@@ -131,7 +133,7 @@ def _rows(path: Path) -> Iterator[Row]:
     hint = f"a row is {','.join(HEADER)}: 1700000000000000,3074257BF7194E4000001A85,floor; the word {GONE} when it left"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            delimiter = max(DELIMITERS, key=file.readline().count)
+            delimiter = _delimiter(file.readline())
             file.seek(0)
             lines = csv.reader(file, delimiter=delimiter)
             for cells in lines:
@@ -149,6 +151,14 @@ def _rows(path: Path) -> Iterator[Row]:
         raise FileError(f"{path}: is no CSV in UTF-8", hint) from error
 
 
+def _delimiter(line: str) -> str:
+    """What splits a file's first line into the cells of a row; a zone's name may be quoted and hold the others."""
+    for delimiter in DELIMITERS:
+        if len(next(csv.reader([line], delimiter=delimiter), ())) == len(HEADER):
+            return delimiter
+    return max(DELIMITERS, key=line.count)
+
+
 def _row(cells: Sequence[str]) -> Row:
     """Raises ValueError."""
     if len(cells) != len(HEADER):
@@ -156,6 +166,8 @@ def _row(cells: Sequence[str]) -> Row:
     at_us, epc, zone = (cell.strip() for cell in cells)
     if not re.fullmatch("-?[0-9]+", at_us):
         raise ValueError(f"{at_us[:40]!r} is no time in microseconds")
+    if len(at_us) > len(str(-MAX_TIME_US)) or abs(int(at_us)) >= MAX_TIME_US:
+        raise ValueError(f"{at_us[:40]} microseconds are more than 146,000 years")
     return Row(int(at_us), parse_epc(epc), None if zone == GONE else zone)
 
 

@@ -228,6 +228,9 @@ def test_what_replay_says_of_an_exported_scenario_scores_as_ours_does(scenario: 
         ("5,zz,floor", "said.csv:2: 'zz' is no EPC"),
         ("soon,3034257BF7194E4000000001,floor", "said.csv:2: 'soon' is no time in microseconds"),
         ("5,3034257BF7194E4000000001", "said.csv:2: has 2 columns, not 3"),
+        (f"{1 << 63},3034257BF7194E4000000001,floor", "said.csv:2: 9223372036854775808 microseconds are more than"),
+        (f"-{1 << 62},3034257BF7194E4000000001,floor", "said.csv:2: -4611686018427387904 microseconds are more than"),
+        ("9" * 5_000 + ",3034257BF7194E4000000001,floor", "microseconds are more than 146,000 years"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, row: str, words: str) -> None:
@@ -255,6 +258,17 @@ def test_files_that_other_programs_wrote(tmp_path: Path, change: str) -> None:
         result = run("--transitions", files[0], "--truth", files[1], "--json")
         assert result.exit_code == 0, result.stderr
         assert json.loads(result.stdout)["error_items"] == 0.0
+
+
+@pytest.mark.parametrize(("zone", "delimiter"), [("a;b;c;d", ","), ("a, b, c, d", ";")])
+def test_the_name_of_a_zone_may_hold_other_delimiters(tmp_path: Path, zone: str, delimiter: str) -> None:
+    truth = write(tmp_path / "truth.csv", f'0,{ITEM},"{zone}"', f"90000000,{ITEM},gone")
+    said = tmp_path / "said.csv"
+    said.write_text(f'0{delimiter}{ITEM}{delimiter}"{zone}"\n90000000{delimiter}{ITEM}{delimiter}gone\n')
+    result = run("--transitions", said, "--truth", truth, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["error_items"], list(found["zones"])) == (0.0, [zone])
 
 
 @pytest.mark.parametrize(("said_s", "truth_s"), [(1_700_000_000, 1_700_000_000_000_000), (1_700_000_000_000_000, 0)])
