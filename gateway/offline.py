@@ -144,6 +144,7 @@ class OfflineLine:
         """A reader said how it is: all that `link` and `antenna` can say, and whether it rests."""
         self._go_to(at_us)
         if state.reader in self._condition:
+            self._catch_up()
             self._condition[state.reader] = state.condition
             self._antennas[state.reader] = dict(state.antennas)
             self._resting[state.reader] = state.resting

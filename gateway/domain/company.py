@@ -212,13 +212,17 @@ class Company:
     def _wake(self, wave: Wave, now_us: int) -> None:
         """Look at it at the next occasion."""
         wave.due_us = 0.0
-        self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, now_us - 1)))
+        self._look_at(0.0, now_us)
+
+    def _look_at(self, due_us: float, now_us: int) -> None:
+        """Look at all by then."""
+        if due_us < math.inf:
+            self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, now_us - 1, int(due_us))))
 
     def _load(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int, share: float) -> None:
         """It was on a load, as surely as that; the others of that are looked for at the next occasion."""
         self._loads.went(item, left, entered, now_us, share)
-        if self._loads.grown:
-            self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, now_us - 1)))
+        self._look_at(self._loads.due_us, now_us)
 
     def hear(self, item: Item, zone: LiveZone, now_us: int) -> None:
         """An item that is counted in `zone` was read, and more zones than that have read it: may it be on its way?"""
@@ -240,11 +244,9 @@ class Company:
                 if wave.moves + len(wave.hints) >= LEAST_HINTS:
                     self._wake(wave, now_us)
 
-    def follow(self, item: Item, left: LiveZone, entered: LiveZone) -> None:
-        """The item is to be where others of its product went."""
-        wave = self._waves.get(Way(item.identity.gtin, left, entered))
-        if wave is not None:
-            wave.followed[item] = None
+    def follow(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int) -> None:
+        """The item is to be where others of its product, or of its load, went."""
+        self._wave(Way(item.identity.gtin, left, entered), now_us).followed[item] = None
 
     def calls(self, item: Item, zone: LiveZone, now_us: int) -> LiveZone | None:
         """The zone that an item which was just read in `zone` has followed others to, if any."""
@@ -356,7 +358,8 @@ class Company:
     def _forgot(self) -> None:
         self.products = {way.gtin for way in self._waves}
         self.products.update(self._loads.products())
-        due_us = 0.0 if self._loads.grown else min((wave.due_us for wave in self._waves.values()), default=math.inf)
+        due_us = min((wave.due_us for wave in self._waves.values()), default=math.inf)
+        due_us = min(due_us, self._loads.due_us)
         self.due_us = _next_look_us(max(self._looked_us, int(due_us) - 1)) if due_us < math.inf else due_us
 
 

@@ -46,6 +46,7 @@ MOST_OF_ABSENCE = 3.0
 MOST_OF_STAYING = 4.0
 # What a zone that never heard the item says its clock showed when it did.
 NEVER_S = -1e9
+NEVER_US = int(NEVER_S * US_PER_S)
 # What has halved more often than this cannot be told from nothing.
 MOST_HALVINGS = 1000.0
 # Of a zone that has not heard it for as long as its evidence goes back, half a look may be missing.
@@ -72,9 +73,10 @@ class Evidence:
     """What speaks for one zone: rates that were right at `tick_us`, when the zone's clock stood at `clock_s`.
 
     `often` looks a second bring a read here, at a mean of `level_dbm`; the last came with `dbm`, when the zone's clock
-    stood at `heard_s`. Where the item is not counted here, `news` says by how many nats this zone hears more of it than
-    it used to, and `absence` its own zone less; `looks` have come since its own zone heard it last. `habit` says the
-    same of a zone that people pass, None of others.
+    stood at `heard_s`: at `heard_us` (monotonic; long ago, if that was in an earlier life). Where the item is not
+    counted here, `news` says by how many nats this zone hears more of it than it used to, and `absence` its own zone
+    less; `looks` have come since its own zone heard it last. `habit` says the same of a zone that people pass, None of
+    others.
     """
 
     __slots__ = (
@@ -85,6 +87,7 @@ class Evidence:
         "fast_s",
         "habit",
         "heard_s",
+        "heard_us",
         "level_dbm",
         "looks",
         "news",
@@ -102,6 +105,7 @@ class Evidence:
         self.level_dbm = level_dbm
         self.dbm = level_dbm
         self.heard_s = NEVER_S
+        self.heard_us = NEVER_US
         self.looks = 0
         self.news = 0.0
         self.absence = 0.0
@@ -152,7 +156,7 @@ class Evidence:
             self.level_dbm = level_dbm + off_db * look / often
             self.dbm = dbm
         self.clock_s = self.heard_s = zone.clock_s
-        self.tick_us = now_us
+        self.tick_us = self.heard_us = now_us
 
     def record(self) -> HeardRecord:
         """As the ledger keeps it."""

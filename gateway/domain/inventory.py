@@ -77,9 +77,12 @@ class Inventory:
         if self.behind:
             return 0
         due_us = min(self._hearing.due_us, self._newcomers.due_us, self._company.due_us)
+        # Of a clock that gets on by bits it cannot be told afterwards what it said then.
+        reckoned = bool(self.missing)
         for zone in self.zones.values():
             due_us = min(due_us, zone.due_us)
-        if self.missing and self._reckon_due_us < due_us:
+            reckoned = reckoned or bool(zone.clock.resting)
+        if reckoned and self._reckon_due_us < due_us:
             due_us = self._reckon_due_us
         return int(due_us) if due_us < math.inf else None
 
@@ -211,7 +214,7 @@ class Inventory:
 
     def _follow(self, item: Item, left: LiveZone, zone: LiveZone, now_us: int) -> Transition:
         """It went where others of its product went, though its own reads do not say so (yet)."""
-        self._company.follow(item, left, zone)
+        self._company.follow(item, left, zone, now_us)
         return self._settle(item, Presence.PRESENT, zone, Cause.MOVED, now_us, taken_back=AS_BEFORE)
 
     @staticmethod
@@ -379,6 +382,7 @@ class Inventory:
                 self._homes.settle(item, None, item.zone)
                 item.find_pool()
         # How long to be patient follows from the pools and those that are silent in them: all of them are needed.
+        count_sure(self.zones.values(), self)
         reckon(self.zones, self.missing, 0.0)
         for item in self._items.values():
             self._timers.arm(item)

@@ -6,6 +6,7 @@ zone has heard since, and the old one has not, was on it. So few pieces are enou
 their products in the old zone.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 
 from gateway.domain.evidence import Evidence
@@ -68,8 +69,10 @@ class Loads:
 
     def went(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int, share: float = 1.0) -> None:
         """The item's own reads say that it went, as surely as that; it still counts where it was."""
-        left_us = _heard_us(item, left, now_us)
-        if now_us - left_us > KNOWN_US:
+        evidence = item.location.of(left)
+        left_us = evidence.heard_us
+        # All that an antenna heard falls silent when it fails.
+        if now_us - left_us > KNOWN_US or not left.clock.running or evidence.heard_s <= left.clock.resumed_s:
             return
         loads = [load for load in self._loads.get((left, entered), ()) if now_us - load.left_us <= KNOWN_US]
         load = next((load for load in loads if abs(load.left_us - left_us) <= TOGETHER_US), None)
@@ -98,6 +101,14 @@ class Loads:
             if not loads:
                 del self._loads[way]
 
+    @property
+    def due_us(self) -> float:
+        """When they are to be looked at next: at once, or when the first of them tells nothing any more."""
+        if self.grown:
+            return 0.0
+        moments = (load.left_us for loads in self._loads.values() for load in loads)
+        return min(moments, default=math.inf) + KNOWN_US
+
     def products(self) -> Iterator[str]:
         """The GTINs of all that is on them."""
         for loads in self._loads.values():
@@ -110,7 +121,7 @@ class Loads:
         for left, entered in list(self._loads):
             if zones.get(left.id) is not left or zones.get(entered.id) is not entered:
                 del self._loads[left, entered]
-        self.grown.clear()
+        self.grown = {load: way for load, way in self.grown.items() if way in self._loads}
 
 
 def seems_gone(rival: Evidence) -> bool:
@@ -120,14 +131,10 @@ def seems_gone(rival: Evidence) -> bool:
 
 def _was_on(item: Item, load: Load, left: LiveZone, entered: LiveZone, now_us: int) -> bool:
     """Whether only the new zone has heard it since the load left."""
+    there = item.location.of(entered)
     return (
         now_us - load.left_us <= KNOWN_US
-        and item.location.of(entered).heard_s > entered.clock.resumed_s
-        and _heard_us(item, left, now_us) <= load.left_us + TOGETHER_US
-        and _heard_us(item, entered, now_us) >= load.left_us - TOGETHER_US
+        and there.heard_s > entered.clock.resumed_s
+        and item.location.of(left).heard_us <= load.left_us + TOGETHER_US
+        and there.heard_us >= load.left_us - TOGETHER_US
     )
-
-
-def _heard_us(item: Item, zone: LiveZone, now_us: int) -> int:
-    """When a zone heard an item last, by its own clock; long ago if it never did."""
-    return now_us - int((zone.clock_s - item.location.of(zone).heard_s) * US_PER_S)

@@ -9,7 +9,7 @@ an item keeps is another reason (`company.py`).
 import math
 from collections.abc import Collection, Mapping
 
-from gateway.domain.evidence import NEVER_HEARD_DB, NEVER_S, Evidence, fast_half_life_s
+from gateway.domain.evidence import NEVER_HEARD_DB, NEVER_S, NEVER_US, Evidence, fast_half_life_s
 from gateway.domain.params import PresenceParams
 from gateway.domain.records import PlaceRecord
 from gateway.domain.silence import SHORTEST_S, UNEXPLAINED_PACES, pool_of
@@ -260,7 +260,7 @@ class Location:
         if old is not None and old is not own:
             if taken_back:
                 self.followed_from, self.as_before = old.zone, taken_back * old.slow
-                own.heard_s = NEVER_S
+                own.heard_s, own.heard_us = NEVER_S, NEVER_US
                 for evidence in self.evidence:
                     evidence.fast = 0.0
             own.often, old.often = old.often, own.often

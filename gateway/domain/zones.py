@@ -250,6 +250,8 @@ class LiveZone:
         before = self.state
         kept = self.antennas - self.down
         self.params = params
+        if not params.presence.move_nats:
+            self.held = 0.0
         self.antennas = frozenset(antennas)
         self.down = set(self.antennas - kept)
         self.deaf &= kept
@@ -333,7 +335,8 @@ class LiveZone:
     @property
     def due_us(self) -> float:
         """When its clock gets to `due_s`, if all goes on as it does; infinite: never. Never too late."""
-        return self.tick_us + (self.due_s - self.clock_s) * US_PER_S - 1.0 if self.clock.running else inf
+        # Where antennas take turns the clock gets on by bits, though it does not run.
+        return self.tick_us + (self.due_s - self.clock_s) * US_PER_S - 1.0 if self.healthy else inf
 
     def _settled(self, before: ZoneState, now_us: int) -> bool:
         if self.state is before:

@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 from random import Random
 
@@ -7,7 +8,7 @@ from gateway.domain.inventory import TICK_US
 from gateway.domain.params import PROFILES, Profile, Zone, ZoneKind
 from gateway.domain.zones import US_PER_S
 from gateway.offline import Level, OfflineLine, RecordedRead, Said
-from readers.model import ReadBatch
+from readers.model import ReadBatch, ReaderCondition, ReaderState
 from tests.gateway.shop import GTINS, identify, identity, tag
 
 START_US = 1_790_000_000 * US_PER_S + 123_456
@@ -18,7 +19,7 @@ ZONES = (
     Zone("back", ZoneKind.BACKROOM, PROFILES[Profile.RACK]),
     Zone("door", ZoneKind.EXIT, PROFILES[Profile.DOOR]),
 )
-ANTENNAS = {("r1", 1): "floor", ("r1", 2): "floor", ("r2", 1): "back", ("r3", 1): "door"}
+ANTENNAS = {("r1", 1): "floor", ("r1", 2): "floor", ("r2", 1): "back", ("r2", 2): "floor", ("r3", 1): "door"}
 
 
 def line(*, every_tick: bool = False) -> OfflineLine:
@@ -86,6 +87,33 @@ def test_ticks_that_are_skipped_would_have_changed_nothing(seed: int) -> None:
     tell(again, told)
     assert patient.transitions == eager.transitions == again.transitions
     assert patient.levels == eager.levels == again.levels
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nor_where_readers_take_turns(seed: int) -> None:
+    """Two readers look at the floor, a few seconds each in turn; some of what hangs there leaves unseen."""
+    patient, eager = line(), line(every_tick=True)
+    for one in (patient, eager):
+        rng = Random(seed)
+        leaves_s = [rng.uniform(600, 3_600) if rng.random() < 0.4 else math.inf for _ in range(30)]
+        at_s = 0.0
+        for turn in range(450):
+            looking, resting = ("r1", "r2") if turn % 2 else ("r2", "r1")
+            at_us = START_US + round(at_s * US_PER_S)
+            one.state(at_us, ReaderState(resting, ReaderCondition.READING, resting=True))
+            one.state(at_us, ReaderState(looking, ReaderCondition.READING))
+            seconds = rng.uniform(7, 9)
+            heard_s = sorted(
+                (rng.uniform(at_s, at_s + seconds), serial)
+                for serial, until_s in enumerate(leaves_s)
+                if at_s < until_s and rng.random() < 0.3
+            )
+            times = [(START_US + round(when_s * US_PER_S), serial) for when_s, serial in heard_s]
+            one.reads([(when_us, when_us, looking, 2, tag(serial), -55) for when_us, serial in times])
+            at_s += seconds
+        one.advance(one.now_us + 4 * HOUR_US)
+    assert sum(said.zone is None for said in patient.transitions) > 5
+    assert patient.transitions == eager.transitions
 
 
 @pytest.mark.parametrize("seed", range(4))

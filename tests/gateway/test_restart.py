@@ -142,7 +142,8 @@ async def test_what_lies_still_is_not_moved_by_a_restart(tmp_path: Path, *, clea
     for seed in (1, 2):
         undisturbed += await lives(tmp_path / f"{seed}-whole", seed, [])
         restarted += await lives(tmp_path / f"{seed}-parts", seed, [(HALF_S, down_s, clean)])
-    assert restarted["moved"] <= undisturbed["moved"] + 2
+    # An item that both zones hear alike may go to and fro once more; were nothing kept, it would be over twenty moves.
+    assert restarted["moved"] <= undisturbed["moved"] + 4
     assert restarted["departed"] <= undisturbed["departed"]
 
 

@@ -1,5 +1,7 @@
 """A few pieces of several products on one trolley: some tell by their reads, others are heard once where they went."""
 
+import math
+
 import pytest
 
 from gateway.domain.loads import KNOWN_US, LEAST_LOAD, LEAST_NATS, TOGETHER_US, Loads
@@ -191,3 +193,63 @@ def test_loads_of_zones_that_are_configured_away_are_forgotten(shop: Shop) -> No
     loads.configure({"a": shop.zones["a"]})
     assert not set(loads.products())
     assert not loads.grown
+
+
+def test_the_moment_at_which_they_left_is_known_where_antennas_take_turns(shop: Shop) -> None:
+    """Three left at once and are told 2, 10 and 34 s later, while the zone that they left looks half of the time."""
+    (antenna,) = shop.zones["a"].antennas
+    told_s = (2, 10, 34)
+    gone = each(TELLS) | each(TAKEN)
+    for second in range(0, 80, 2):
+        resting = second % 8 >= 4
+        shop.zones["a"].observe(antenna, working=True, resting=resting, now_us=shop.clock.now_us)
+        telling = {(TELLS, product) for product in PRODUCTS if second >= told_s[product]}
+        reads = [(B, tag(*piece), -54) for piece in telling]
+        if not resting:
+            reads += [(A, tag(n, product), -56) for product in PRODUCTS for n in SHELF if (n, product) not in gone]
+        if second == 2:
+            shop.hear(B, *(tag(TAKEN, product) for product in PRODUCTS), dbm=-70)
+        shop.read_for(2, reads, every_s=2.0)
+    assert zones_of(shop, TELLS) == [shop.zones["b"]] * 3
+    assert zones_of(shop, TAKEN) == [shop.zones["b"]] * 3
+    assert zones_of(shop, LIES) == [shop.zones["a"]] * 3
+
+
+def test_what_an_antenna_that_failed_heard_did_not_leave_with_it(shop: Shop) -> None:
+    loads, a, b = Loads(), shop.zones["a"], shop.zones["b"]
+    shop.fails("a")
+    shop.wait(10)
+    loads.went(shop.item(10), a, b, shop.clock.now_us)
+    shop.works("a")
+    shop.wait(10)
+    loads.went(shop.item(11), a, b, shop.clock.now_us)
+    assert loads.due_us == math.inf
+    read(shop, 4, set(), set())
+    loads.went(shop.item(12), a, b, shop.clock.now_us)
+    assert loads.due_us <= shop.clock.now_us + KNOWN_US
+
+
+def test_another_configuration_does_not_keep_those_on_a_load_back(shop: Shop) -> None:
+    loads, zones = loads_of(shop, LEAST_LOAD), shop.zones
+    loads.configure(zones)
+    assert list(loads.grown.values()) == [(zones["a"], zones["b"])]
+    loads.configure({"b": zones["b"]})
+    assert not loads.grown
+    assert loads.due_us == math.inf
+
+
+def test_who_followed_a_load_and_is_back_tells_nothing_of_its_place(shop: Shop) -> None:
+    """Of product 2 none tells outright: four seem to have gone, and what follows stands before them."""
+    telling, nearly = {(TELLS, 0), (TELLS, 1)}, {(serial, 2) for serial in range(10, 14)}
+    read(shop, 4, telling, each(TAKEN) | nearly)
+    for product in PRODUCTS:
+        shop.hear(B, tag(TAKEN, product), dbm=-70)
+    for _ in range(2):
+        for piece in nearly:
+            shop.hear(B, tag(*piece), dbm=-60)
+        read(shop, 2, telling, each(TAKEN) | nearly)
+    read(shop, 16, telling, each(TAKEN) | nearly)
+    assert zones_of(shop, TAKEN) == [shop.zones["b"]] * 3
+    shop.read_for(120, [(A, tag(TAKEN, product), -56) for product in PRODUCTS], every_s=2.0)
+    assert zones_of(shop, TAKEN) == [shop.zones["a"]] * 3
+    assert not any(shop.item(TAKEN, product).location.told for product in PRODUCTS)
