@@ -31,6 +31,9 @@ from gateway.trace.times import TimeUnit
 
 # No recording pauses for longer.
 LONGEST_HOLE_US = 366 * 86_400 * US_PER_S
+# Several times what the air lets an antenna read; and what may come in one report, however short it is.
+MOST_READS_PER_S = 5_000
+AT_ONCE = 200
 
 
 class SourceError(Exception):
@@ -87,6 +90,8 @@ class CsvSource:
             notices.append(f"{self._file} is not in the order of reception; it was sorted")
         if wrong := straighten(reads):
             notices.append(_clocks(wrong))
+        if told := _too_fast(reads):
+            notices.append(told)
         links: Sequence[Link] = ()
         if self._links is not None:
             with opened(self._links) as rows:
@@ -184,6 +189,19 @@ def _clocks(wrong: Mapping[str, int]) -> str:
         for reader, us in sorted(wrong.items())
     )
     return f"clocks were wrong, and what they say was put right: {named}"
+
+
+def _too_fast(reads: Reads) -> str:
+    """What to say of times in which nobody can have read so much; nothing where all was received at one moment."""
+    span_us = max(max(times, default=0) - min(times, default=0) for times in (reads.received_us, reads.taken_us))
+    of_an_antenna = MOST_READS_PER_S * span_us / US_PER_S
+    if not span_us or len(reads) <= AT_ONCE + of_an_antenna:
+        return ""
+    antennas = len(set(zip(reads.reader, reads.antenna, strict=True)))
+    if len(reads) <= AT_ONCE + antennas * of_an_antenna:
+        return ""
+    many = f"{len(reads):,} reads of {antennas} antenna{'s' if antennas > 1 else ''}"
+    return f"{many} in {span_us / US_PER_S:.3g} s are more than can be: in which --time-unit are the times?"
 
 
 def _refuse_a_hole(reads: Reads, links: Sequence[Link]) -> None:

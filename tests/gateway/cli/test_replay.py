@@ -244,6 +244,20 @@ def test_times_that_are_years_apart_are_refused_at_once(tmp_path: Path) -> None:
     assert "--time-unit" in result.stderr
 
 
+def test_more_reads_than_can_be_tell_a_wrong_unit(tmp_path: Path) -> None:
+    rows = [(number, *row[1:]) for number, row in enumerate(stay("r2", 1, 0, 1_000))]
+    record(tmp_path, rows)
+    result = run(tmp_path, "--time-unit", "us")
+    told = " ".join(result.stderr.split())
+    assert "2,000 reads of 1 antenna in 0.002 s are more than can be: in which --time-unit are the times?" in told
+    assert run(tmp_path, "--time-unit", "s").stderr == ""
+    # What one report brings may be stamped with one moment, or nearly so.
+    record(tmp_path, rows[:100])
+    assert run(tmp_path, "--time-unit", "us").stderr == ""
+    record(tmp_path, [(START_US, *row[1:]) for row in rows])
+    assert run(tmp_path).stderr == ""
+
+
 def test_a_reader_whose_clock_was_set_back_goes_on_counting(tmp_path: Path) -> None:
     rows = [
         (at_us, at_us - 7_200_000_000 * (number > 120), epc(1))
