@@ -39,9 +39,9 @@ def read_text(path: Path) -> str:
             content = file.read(MAX_CONFIG_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _single(path, 1, f"cannot be read: {reason}", hint="name an existing file that you may read") from error
+        raise _single(path, 0, f"cannot be read: {reason}", hint="name an existing file that you may read") from error
     if len(content) > MAX_CONFIG_BYTES:
-        raise _single(path, 1, f"has more than {MAX_CONFIG_BYTES} bytes", hint="this is not a configuration file")
+        raise _single(path, 0, f"has more than {MAX_CONFIG_BYTES} bytes", hint="this is not a configuration file")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -16,7 +16,8 @@ class Severity(StrEnum):
 class Problem:
     """One thing to put right: where (`path`, `line`, `key`), `text`, what was `expected`, and a `hint` if there is one.
 
-    `line` counts from 1 and is that of the key, or of the table that lacks it. `key` reads like `readers[0].session`.
+    `line` counts from 1 and is that of the key, or of the table that lacks it; 0 where it is the file itself. `key`
+    reads like `readers[0].session`.
     """
 
     path: str
@@ -27,9 +28,14 @@ class Problem:
     hint: str = ""
     severity: Severity = Severity.ERROR
 
+    @property
+    def place(self) -> str:
+        """The file, and the line where there is one."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
     def __str__(self) -> str:
         mark = "warning: " if self.severity is Severity.WARNING else ""
-        parts = [f"{self.path}:{self.line}: {mark}", f"{self.key}: " if self.key else "", self.text]
+        parts = [f"{self.place}: {mark}", f"{self.key}: " if self.key else "", self.text]
         if self.expected:
             parts.append(f"; expected {self.expected}")
         if self.hint:

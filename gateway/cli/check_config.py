@@ -98,7 +98,7 @@ def _plain(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 def show_problems(problems: Iterable[Problem]) -> None:
     """Every problem on stderr: place, key, what is wrong, what was expected, what to do."""
     for problem in problems:
-        place = f"{problem.path}:{problem.line}: {problem.severity}: "
+        place = f"{problem.place}: {problem.severity}: "
         expected = [f"expected {problem.expected}"] if problem.expected else []
         key = f"{problem.key}: " if problem.key else ""
         complain(f"{place}{key}{problem.text}", problem.hint, expected)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from config import Config, ConfigError, load
+from config import Config, ConfigError, Problem, load
 from gateway.alerts import AlertKind
 from gateway.broker import BrokerError
 from gateway.cli.check_config import show_problems
@@ -113,7 +113,7 @@ async def _reload_on_demand(gateway: Gateway, started: asyncio.Event, reload: as
         try:
             changed = load(path)
         except ConfigError as error:
-            text = "; ".join(f"line {problem.line}: {problem.key} {problem.text}" for problem in error.problems[:3])
+            text = "; ".join(_in_file(problem) for problem in error.problems[:3])
             hint = f"nothing was changed; run tallygate check-config {path}"
             gateway.alerts.once(AlertKind.CONFIG_REJECTED, "config", f"{path} has problems: {text}", hint)
             continue
@@ -121,3 +121,9 @@ async def _reload_on_demand(gateway: Gateway, started: asyncio.Event, reload: as
         log.info("configuration applied from %s", path)
         if later:
             log.warning("these sections take effect after a restart: %s", ", ".join(later))
+
+
+def _in_file(problem: Problem) -> str:
+    """A problem as it is told where the file is known."""
+    place = [f"line {problem.line}"] if problem.line else []
+    return ": ".join([*place, f"{problem.key} {problem.text}".lstrip()])

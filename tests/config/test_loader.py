@@ -344,7 +344,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             load(path)
         (found,) = caught.value.problems
         assert said in found.text
-        assert found.line == (2 if path == binary else 1)
+        assert found.place == (f"{binary}:2" if path == binary else str(path))
+        assert str(found).startswith(f"{found.place}: ")
 
 
 # --- Anything ----------------------------------------------------------------------------------------------------

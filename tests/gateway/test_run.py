@@ -110,6 +110,7 @@ async def test_sighup_applies_a_changed_file_and_only_a_good_one(rig: Rig, tmp_p
         path.unlink()
         one.process.send_signal(signal.SIGHUP)
         await heard.until(lambda: len(_rejected(heard)) == 4)
+        assert f"{path} has problems: cannot be read: " in _rejected(heard)[2].text
         assert await one.stop() == 0
         assert "Traceback" not in one.log
 

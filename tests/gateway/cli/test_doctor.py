@@ -112,7 +112,7 @@ async def test_a_ledger_of_another_gateway_and_a_folder_that_is_not_there(rig: R
 def test_a_configuration_that_is_none(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["doctor", "--config", str(tmp_path / "none.toml")])
     assert result.exit_code == 1
-    assert "cannot be read" in result.stderr
+    assert "none.toml: error: cannot be read" in " ".join(result.stderr.split())
 
 
 SHELVES = """
