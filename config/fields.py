@@ -176,7 +176,11 @@ RULES: dict[str, dict[str, Any]] = {
         "description": "... and, by 0 nats, so many times the most that it heard of the item while that was elsewhere.",
     },
     "move_weight": {"ge": 0, "le": 1000, "description": "A zone must have heard so much: 1 is a read of -60 dBm."},
-    "move_dwell_s": {"ge": 0, "le": MAX_DURATION_S, "description": "How long that must last; 0: one look is enough."},
+    "move_dwell_s": {
+        "ge": 0,
+        "le": MAX_DURATION_S,
+        "description": "How long that must last, but for the nats; 0: one look is enough.",
+    },
     "settle_s": _duration("A zone has learnt its stock when nothing new came for so long."),
     "learning_limit_s": _duration("A zone has learnt its stock after this time at the latest."),
     "missing_alert_s": _duration("An item that is missing for so long raises an alert."),

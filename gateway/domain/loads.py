@@ -72,7 +72,7 @@ class Loads:
         evidence = item.location.of(left)
         left_us = evidence.heard_us
         # All that an antenna heard falls silent when it fails.
-        if now_us - left_us > KNOWN_US or not left.clock.running or evidence.heard_s <= left.clock.resumed_s:
+        if now_us - left_us > KNOWN_US or not left.healthy or evidence.heard_s <= left.clock.resumed_s:
             return
         loads = [load for load in self._loads.get((left, entered), ()) if now_us - load.left_us <= KNOWN_US]
         load = next((load for load in loads if abs(load.left_us - left_us) <= TOGETHER_US), None)
@@ -87,7 +87,7 @@ class Loads:
     def hold(self, item: Item, left: LiveZone, entered: LiveZone, nats: float, now_us: int) -> bool:
         """Whether an item that counts in `left` was on one of them; its reads say so by so many `nats`."""
         loads = self._loads.get((left, entered))
-        if not loads or nats < LEAST_NATS or not left.clock.running:
+        if not loads or nats < LEAST_NATS or not left.healthy:
             return False
         return any(
             load.is_load and item.identity.gtin in load.products and _was_on(item, load, left, entered, now_us)

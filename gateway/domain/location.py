@@ -163,9 +163,11 @@ class Location:
             return current
         if best.zone is not self.rival:
             self.rival, self.rival_since_us = best.zone, now_us
-        if now_us - self.rival_since_us < best.zone.params.presence.move_dwell_s * US_PER_S:
-            return current
-        return best.zone
+        presence = best.zone.params.presence
+        # Its sequential test has taken as many looks as it asks for; whatever else speaks for a move may be a moment's.
+        if (presence.move_nats and _says_so(best)) or now_us - self.rival_since_us >= presence.move_dwell_s * US_PER_S:
+            return best.zone
+        return current
 
     def _takes_over(self, rival: Evidence, own: Evidence, *, carried: bool) -> bool:
         """Whether the item belongs to the zone of `rival` now.
@@ -367,4 +369,9 @@ def _was_carried(rival: Evidence, own: Evidence, *, carried: bool) -> bool:
     params = rival.zone.params.presence
     if not params.move_nats:
         return rival.fast > params.move_margin * own.fast and _is_unusual(rival, carried=carried)
-    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= params.move_nats
+    return _says_so(rival)
+
+
+def _says_so(rival: Evidence) -> bool:
+    """Whether its sequential test says that the item was carried into this zone."""
+    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= rival.zone.params.presence.move_nats

@@ -77,6 +77,22 @@ def test_another_rival_begins_its_own_dwell() -> None:
     assert location.decide(places["a"], places.now_us) is places["c"]
 
 
+@pytest.mark.parametrize(("b_dbm", "waits"), [(-50, False), (-62, True)], ids=["carried", "louder for long"])
+def test_only_what_was_not_tested_look_by_look_waits_for_a_dwell(b_dbm: int, *, waits: bool) -> None:
+    """`b` hears the item as loud as `a` did, or as loud as ever, and `a` hears it far less."""
+    moved_s = {}
+    for dwell_s in (0.0, 4.0):
+        params = replace(LEARNT, evidence_reads=4.0, move_dwell_s=dwell_s)
+        places = Places(a=params, b=params)
+        location = Location(PACE_S, 0)
+        assert heard(location, places, 120, a=-50, b=-62) is places["a"]
+        second = 1
+        while heard(location, places, 1, b=b_dbm) is places["a"]:
+            second += 1
+        moved_s[dwell_s] = second
+    assert (moved_s[4.0] > moved_s[0.0]) is waits
+
+
 def test_only_zones_that_exist_are_kept() -> None:
     places = Places(a=RACK, b=RACK)
     location = Location(PACE_S, 0)
