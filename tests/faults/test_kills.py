@@ -13,7 +13,7 @@ from gateway.tasks import beside
 from tests.broker import Broker
 from tests.daemon import PROGRAM, daemon
 from tests.faults.shop import SEED, Recovery, Witness, missing, shuffle, table_row, times
-from tests.gateway.test_ledger import as_technician
+from tests.gateway.ledgers import as_technician
 from tests.rig import Rig, Stock, hurry, theirs
 
 # A few die while they start, so long after their first instruction; most while they count, so long after coming online.

@@ -16,7 +16,7 @@ from gateway.ledger import Ledger
 from gateway.payloads import Topics
 from gateway.snapshots import Snapshots
 from tests.broker import Broker
-from tests.gateway.test_ledger import commit, life
+from tests.gateway.ledgers import commit, life
 from tests.rig import Rig, eventually, hurry, write
 
 JSON = st.recursive(

@@ -14,7 +14,7 @@ from gateway.cli import app
 from gateway.ledger import LedgerError
 from gateway.ledger_file import check, set_aside, summarise
 from gateway.ledger_group import Commit
-from tests.gateway.test_ledger import GTIN, NOW_US, commit, life
+from tests.gateway.ledgers import GTIN, NOW_US, commit, life
 
 DELTAS = 30
 
