@@ -179,7 +179,7 @@ RULES: dict[str, dict[str, Any]] = {
     "move_dwell_s": {
         "ge": 0,
         "le": MAX_DURATION_S,
-        "description": "How long that must last, but for the nats; 0: one look is enough.",
+        "description": "How long that must last, if it is not by a nat more; 0: one look is enough.",
     },
     "settle_s": _duration("A zone has learnt its stock when nothing new came for so long."),
     "learning_limit_s": _duration("A zone has learnt its stock after this time at the latest."),

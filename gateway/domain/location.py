@@ -22,6 +22,8 @@ FADE_SHARE = 0.3
 FIRST_MEMORY_S = PresenceParams().memory_s
 # News from the other zone must be worth so many nats by itself: a body before the shelf only takes reads away.
 LEAST_NEWS = 2.0
+# By so many nats more than asked for it is believed at once: who is heard by two antennas alike is seldom so sure.
+MORE_NATS = 1.0
 # More for long: so many standard errors of the looks that it was learnt from.
 SURE_ERRORS = 2.0
 # It is where it is heard once that is likelier, by so many nats, than that its own zone is silent for so long ...
@@ -164,8 +166,9 @@ class Location:
         if best.zone is not self.rival:
             self.rival, self.rival_since_us = best.zone, now_us
         presence = best.zone.params.presence
-        # Its sequential test has taken as many looks as it asks for; whatever else speaks for a move may be a moment's.
-        if (presence.move_nats and _says_so(best)) or now_us - self.rival_since_us >= presence.move_dwell_s * US_PER_S:
+        # Where its sequential test has said it surely, another look would say no more; all else may be a moment's.
+        surely = presence.move_nats and _says_so(best, MORE_NATS)
+        if surely or now_us - self.rival_since_us >= presence.move_dwell_s * US_PER_S:
             return best.zone
         return current
 
@@ -372,6 +375,7 @@ def _was_carried(rival: Evidence, own: Evidence, *, carried: bool) -> bool:
     return _says_so(rival)
 
 
-def _says_so(rival: Evidence) -> bool:
-    """Whether its sequential test says that the item was carried into this zone."""
-    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= rival.zone.params.presence.move_nats
+def _says_so(rival: Evidence, more_nats: float = 0.0) -> bool:
+    """Whether its sequential test says that the item was carried into this zone, by so much more than it must."""
+    nats = rival.zone.params.presence.move_nats + more_nats
+    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= nats

@@ -56,8 +56,8 @@ class PresenceParams:
       most. An item moves when its reads, beside those that used to come, speak by `move_nats` (log likelihood ratio)
       for its having been carried; or when another zone's evidence is `move_margin` times that of its own and has been
       more for long. 0 nats, for zones that are passed within seconds: the margin, and `move_change` times the most that
-      zone has heard of it in one bout while it was elsewhere (once that is enough where it is being carried). All but
-      the nats for `move_dwell_s` on end. `move_weight`: so much must be heard, in reads of -60 dBm.
+      zone has heard of it in one bout while it was elsewhere (once that is enough where it is being carried). All of it
+      for `move_dwell_s` on end, but for a nat more at once. `move_weight`: so much must be heard, in reads of -60 dBm.
     - A zone has learnt its stock when nothing new came for `settle_s`, and after `learning_limit_s` at the latest.
     - An item that is missing for `missing_alert_s` raises an alert.
     """
