@@ -212,17 +212,17 @@ class Company:
     def _wake(self, wave: Wave, now_us: int) -> None:
         """Look at it at the next occasion."""
         wave.due_us = 0.0
-        self._look_at(0.0, now_us)
+        self._look_at(now_us)
 
-    def _look_at(self, due_us: float, now_us: int) -> None:
-        """Look at all by then."""
+    def _look_at(self, due_us: float) -> None:
+        """Look at all then, if not before."""
         if due_us < math.inf:
-            self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, now_us - 1, int(due_us))))
+            self.due_us = min(self.due_us, _next_look_us(max(self._looked_us, int(due_us) - 1)))
 
     def _load(self, item: Item, left: LiveZone, entered: LiveZone, now_us: int, share: float) -> None:
         """It was on a load, as surely as that; the others of that are looked for at the next occasion."""
         self._loads.went(item, left, entered, now_us, share)
-        self._look_at(self._loads.due_us, now_us)
+        self._look_at(max(now_us, self._loads.due_us))
 
     def hear(self, item: Item, zone: LiveZone, now_us: int) -> None:
         """An item that is counted in `zone` was read, and more zones than that have read it: may it be on its way?"""
@@ -257,7 +257,7 @@ class Company:
             if rival is own or rival.fast <= LEAST_HEARD * own.fast:
                 continue
             wave = self._waves.get(Way(item.identity.gtin, zone, rival.zone))
-            nats = rival.news + rival.absence
+            nats = rival.nats
             if wave is not None and nats >= wave.asks_nats(now_us):
                 return rival.zone
             if self._loads.hold(item, zone, rival.zone, nats, now_us):
@@ -290,7 +290,7 @@ class Company:
                     rival = _rival(item, entered, now_us)
                     if rival is None:
                         continue
-                    if self._loads.hold(item, left, entered, rival.news + rival.absence, now_us):
+                    if self._loads.hold(item, left, entered, rival.nats, now_us):
                         self._go(item, left, rival, now_us)
                         yield item, left, entered
             # Not before all of them have been looked through: this look may be too short for that.
@@ -358,9 +358,9 @@ class Company:
     def _forgot(self) -> None:
         self.products = {way.gtin for way in self._waves}
         self.products.update(self._loads.products())
-        due_us = min((wave.due_us for wave in self._waves.values()), default=math.inf)
-        due_us = min(due_us, self._loads.due_us)
-        self.due_us = _next_look_us(max(self._looked_us, int(due_us) - 1)) if due_us < math.inf else due_us
+        self.due_us = math.inf
+        self._look_at(min((wave.due_us for wave in self._waves.values()), default=math.inf))
+        self._look_at(self._loads.due_us)
 
 
 def _next_look_us(now_us: int) -> int:

@@ -40,6 +40,8 @@ LEAST_SHARE = 0.05
 LEAST_CHANGE_DB = 3.0
 # What a single look may say at most, in nats.
 MOST_OF_A_LOOK = 2.0
+# News from the other zone must be worth so many nats by itself: a body before the shelf only takes reads away.
+LEAST_NEWS = 2.0
 # Silence of the own zone may be a body before the shelf: it says no more than this, in nats, however long it lasts ...
 MOST_OF_ABSENCE = 3.0
 # ... and what the own zone goes on hearing speaks so much against a move.
@@ -210,6 +212,15 @@ class Evidence:
             often = own.often if own.often > self.often else self.often
             news = self.news - (often - self.often) * elapsed_s / (1.0 + self.zone.fading.same_s * often)
             self.news = news if news > 0.0 else 0.0
+
+    @property
+    def nats(self) -> float:
+        """So much speaks for its having been carried into this zone."""
+        return self.news + self.absence
+
+    def says(self, nats: float) -> bool:
+        """Whether so much does, and not for the silence of its own zone alone."""
+        return self.news >= LEAST_NEWS and self.news + self.absence >= nats
 
     def own_heard(self, own: "Evidence", elapsed_s: float, dbm: float) -> None:
         """Its own zone reads it, and had not for so long: less than it used to?"""

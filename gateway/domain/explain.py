@@ -128,7 +128,7 @@ def explain(item: Item) -> Explanation:
             slow,
             evidence.often,
             evidence.level_dbm,
-            None if evidence is location.own else evidence.news + evidence.absence,
+            None if evidence is location.own else evidence.nats,
             None if evidence.habit is None else evidence.habit.usual,
         )
         for evidence in location.evidence

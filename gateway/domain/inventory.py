@@ -381,8 +381,8 @@ class Inventory:
                     item.location.settle(item.zone, now_us)
                 self._homes.settle(item, None, item.zone)
                 item.find_pool()
-        # How long to be patient follows from the pools and those that are silent in them: all of them are needed.
         count_sure(self.zones.values(), self)
+        # How long to be patient follows from the pools and those that are silent in them: all of them are needed.
         reckon(self.zones, self.missing, 0.0)
         for item in self._items.values():
             self._timers.arm(item)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 
 from gateway.domain.evidence import Evidence
 from gateway.domain.items import Item
-from gateway.domain.location import LEAST_NEWS
 from gateway.domain.zones import US_PER_S, LiveZone
 
 # Those of one load were heard last within so much time of its mean, give or take.
@@ -125,8 +124,8 @@ class Loads:
 
 
 def seems_gone(rival: Evidence) -> bool:
-    """Whether an item's own reads nearly say that it went to another zone, and not for silence alone."""
-    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= SEEMS_NATS
+    """Whether an item's own reads nearly say that it went to another zone."""
+    return rival.says(SEEMS_NATS)
 
 
 def _was_on(item: Item, load: Load, left: LiveZone, entered: LiveZone, now_us: int) -> bool:

@@ -20,8 +20,6 @@ LOST_SHARE = 1 / 30
 # A fade goes by in this share of the time within which looks are alike, which counts before and after a look.
 FADE_SHARE = 0.3
 FIRST_MEMORY_S = PresenceParams().memory_s
-# News from the other zone must be worth so many nats by itself: a body before the shelf only takes reads away.
-LEAST_NEWS = 2.0
 # By so many nats more than asked for it is believed at once: who is heard by two antennas alike is seldom so sure.
 MORE_NATS = 1.0
 # More for long: so many standard errors of the looks that it was learnt from.
@@ -167,7 +165,7 @@ class Location:
             self.rival, self.rival_since_us = best.zone, now_us
         presence = best.zone.params.presence
         # Where its sequential test has said it surely, another look would say no more; all else may be a moment's.
-        surely = presence.move_nats and _says_so(best, MORE_NATS)
+        surely = presence.move_nats and best.says(presence.move_nats + MORE_NATS)
         if surely or now_us - self.rival_since_us >= presence.move_dwell_s * US_PER_S:
             return best.zone
         return current
@@ -372,10 +370,4 @@ def _was_carried(rival: Evidence, own: Evidence, *, carried: bool) -> bool:
     params = rival.zone.params.presence
     if not params.move_nats:
         return rival.fast > params.move_margin * own.fast and _is_unusual(rival, carried=carried)
-    return _says_so(rival)
-
-
-def _says_so(rival: Evidence, more_nats: float = 0.0) -> bool:
-    """Whether its sequential test says that the item was carried into this zone, by so much more than it must."""
-    nats = rival.zone.params.presence.move_nats + more_nats
-    return rival.news >= LEAST_NEWS and rival.news + rival.absence >= nats
+    return rival.says(params.move_nats)
